@@ -1,0 +1,76 @@
+"""The nouns of Undercurrent: frozen models of everything that crosses a topic or a boundary.
+
+This package imports nothing of ours. Times are unix seconds of event time (float) unless a name
+says otherwise; units sit in names.
+"""
+
+from schemas.outputs import (
+    Advice,
+    Cause,
+    Change,
+    ChangeKind,
+    DeadLetter,
+    DeadLetterReason,
+    Decision,
+    Evidence,
+    Impact,
+    Incident,
+    IncidentState,
+    Outcome,
+    Rival,
+    RivalStanding,
+    Step,
+)
+from schemas.rules import Rules
+from schemas.signals import (
+    DNS_KINDS,
+    REQUEST_KINDS,
+    Exemplar,
+    Frame,
+    Observation,
+    Origin,
+    Progress,
+    Sample,
+    SampleKind,
+    Signal,
+    SourceProgress,
+    Symptom,
+    SymptomKind,
+)
+from schemas.wire import WIRE_VERSION, UnknownVersionError, decode, encode
+
+__all__ = [
+    "DNS_KINDS",
+    "REQUEST_KINDS",
+    "WIRE_VERSION",
+    "Advice",
+    "Cause",
+    "Change",
+    "ChangeKind",
+    "DeadLetter",
+    "DeadLetterReason",
+    "Decision",
+    "Evidence",
+    "Exemplar",
+    "Frame",
+    "Impact",
+    "Incident",
+    "IncidentState",
+    "Observation",
+    "Origin",
+    "Outcome",
+    "Progress",
+    "Rival",
+    "RivalStanding",
+    "Rules",
+    "Sample",
+    "SampleKind",
+    "Signal",
+    "SourceProgress",
+    "Step",
+    "Symptom",
+    "SymptomKind",
+    "UnknownVersionError",
+    "decode",
+    "encode",
+]
