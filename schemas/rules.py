@@ -16,10 +16,17 @@ class Saturation(Noun):
     """When a container counts as starved of CPU, with hysteresis."""
 
     enter_usage_ratio: float = Field(0.85, gt=0, description="CPU use over limit, to enter")
-    enter_throttled_ratio: float = Field(0.8, gt=0, le=1, description="Throttled periods over periods, to enter")
+    enter_throttled_ratio: float = Field(
+        0.8, gt=0, le=1, description="Throttled periods over periods, to enter"
+    )
+    unthrottled_usage_ratio: float = Field(
+        0.95, gt=0, description="CPU use over limit, to enter, where no exporter tells throttling"
+    )
     leave_usage_ratio: float = Field(0.7, gt=0, description="Below this it is over")
     leave_throttled_ratio: float = Field(0.6, gt=0, le=1, description="Below this it is over")
-    host_pressure_ratio: float = Field(0.4, gt=0, le=1, description="Container CPU PSI some, without throttling: host level")
+    host_pressure_ratio: float = Field(
+        0.4, gt=0, le=1, description="Container CPU PSI some, without throttling: host level"
+    )
     host_busy_ratio: float = Field(0.9, gt=0, le=1, description="Busy share of the host's CPUs, host level")
 
 

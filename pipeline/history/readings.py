@@ -1,0 +1,267 @@
+"""Rates and shares between consecutive rows: the readings every cause is judged by.
+
+Counters are differenced here, from sorted rows. A counter that falls was reset: that interval gives
+no rate rather than a wrong one. Intervals longer than two minutes give none either, because a gap
+says nothing about what happened inside it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pipeline.history.samples import Row
+from schemas import Origin
+from schemas.rules import Saturation
+
+LONGEST_INTERVAL_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class CpuReading:
+    """CPU of one container between two samples; None where the exporter does not tell.
+
+    `limit_cores` is None both for unknown and unlimited; `unlimited` tells them apart.
+    """
+
+    start: float
+    end: float
+    usage_cores: float | None
+    limit_cores: float | None
+    unlimited: bool
+    throttled_ratio: float | None
+    pressure_ratio: float | None
+    host_busy_ratio: float | None
+    origin: Origin
+
+    @property
+    def usage_ratio(self) -> float | None:
+        """Use over limit."""
+        if self.usage_cores is None or not self.limit_cores:
+            return None
+        return self.usage_cores / self.limit_cores
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReading:
+    """Memory of one container at `end`, with what happened since the sample before it."""
+
+    start: float
+    end: float
+    used_ratio: float | None
+    limit_bytes: float | None
+    pressure_ratio: float | None
+    oom_kills: float
+    restarts: float
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class StorageReading:
+    """Storage as seen from its own side in the interval that ends at `end`."""
+
+    start: float
+    end: float
+    requests: float
+    p50_seconds: float | None
+    p95_seconds: float | None
+    errors_5xx: float
+    in_flight: float
+    new_connections: float
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class DnsReading:
+    """Lookups at one DNS server in the interval that ends at `end`."""
+
+    end: float
+    queries: float
+    failed: float
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A stretch of CPU starvation. `level` is `container` or `host`; `open` means it was so to the last reading."""
+
+    start: float
+    end: float
+    open: bool
+    level: str
+    readings: tuple[CpuReading, ...]
+
+    def covers(self, time: float, slack_seconds: float = 0.0) -> bool:
+        """Whether `time` lies inside, give or take `slack_seconds` at the end only."""
+        return self.start <= time <= self.end + slack_seconds
+
+
+def _pairs(rows: list[Row]) -> Iterator[tuple[Row, Row, float]]:
+    for before, after in pairwise(rows):
+        elapsed = after.time - before.time
+        if 0 < elapsed <= LONGEST_INTERVAL_SECONDS:
+            yield before, after, elapsed
+
+
+def _delta(before: Row, after: Row, name: str) -> float | None:
+    """Growth of a counter, None where unknown or reset."""
+    old, new = before.values.get(name), after.values.get(name)
+    if old is None or new is None or new < old:
+        return None
+    return new - old
+
+
+def _share(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else min(1.0, part / whole)
+
+
+def cpu_readings(rows: list[Row]) -> list[CpuReading]:
+    """Readings from rows with counters `usage_seconds_total`, `periods_total`, … or gauges.
+
+    Gauges win where both stand: `usage_cores`, `throttled_ratio`, `pressure_ratio`.
+    """
+    known_limit: float | None = None
+    readings = []
+    for before, after, elapsed in _pairs(rows):
+        known_limit = after.values.get("limit_cores", before.values.get("limit_cores", known_limit))
+        used = _delta(before, after, "usage_seconds_total")
+        usage = after.values.get("usage_cores")
+        if usage is None and used is not None:
+            usage = used / elapsed
+        throttled = after.values.get("throttled_ratio")
+        if throttled is None:
+            throttled = _share(
+                _delta(before, after, "throttled_periods_total"), _delta(before, after, "periods_total")
+            )
+        pressure = after.values.get("pressure_ratio")
+        if pressure is None:
+            pressure = _share(_delta(before, after, "psi_some_seconds_total"), elapsed)
+        busy = _delta(before, after, "host_busy_seconds_total")
+        idle = _delta(before, after, "host_idle_seconds_total")
+        if usage is None and throttled is None and pressure is None:
+            continue
+        limit_named = "limit_cores" in after.values or "limit_cores" in before.values
+        readings.append(
+            CpuReading(
+                start=before.time,
+                end=after.time,
+                usage_cores=usage,
+                limit_cores=known_limit,
+                unlimited=limit_named and known_limit is None,
+                throttled_ratio=throttled,
+                pressure_ratio=pressure,
+                host_busy_ratio=_share(busy, busy + idle) if busy is not None and idle is not None else None,
+                origin=after.where(),
+            )
+        )
+    return readings
+
+
+def memory_readings(rows: list[Row]) -> list[MemoryReading]:
+    """Readings from rows with `usage_bytes` or `working_set_bytes`, `limit_bytes`, `oom_kills_total`, …
+
+    The working set leaves out the file cache the kernel can take back at once; where an exporter
+    gives no working set it is usage less cache.
+    """
+    readings = []
+    for before, after, elapsed in _pairs(rows):
+        values = after.values
+        used = values.get("working_set_bytes")
+        if used is None and (usage := values.get("usage_bytes")) is not None:
+            used = usage - (values.get("cache_bytes") or 0.0)
+        limit = values.get("limit_bytes")
+        readings.append(
+            MemoryReading(
+                start=before.time,
+                end=after.time,
+                used_ratio=used / limit if used is not None and limit else None,
+                limit_bytes=limit,
+                pressure_ratio=_share(_delta(before, after, "psi_some_seconds_total"), elapsed),
+                oom_kills=_delta(before, after, "oom_kills_total") or 0.0,
+                restarts=_delta(before, after, "restarts_total") or 0.0,
+                origin=after.where(),
+            )
+        )
+    return readings
+
+
+def storage_readings(rows: list[Row]) -> list[StorageReading]:
+    """Readings from rows with interval counts `requests`, `errors_5xx` and gauges `ttfb_p95_seconds`, …"""
+    readings = []
+    for index, row in enumerate(rows):
+        get = row.values.get
+        requests = get("requests") or 0.0
+        start = rows[index - 1].time if index and row.time - rows[index - 1].time <= 120 else row.time - 1.0
+        readings.append(
+            StorageReading(
+                start=start,
+                end=row.time,
+                requests=requests,
+                p50_seconds=get("ttfb_p50_seconds") if requests else None,
+                p95_seconds=get("ttfb_p95_seconds") if requests else None,
+                errors_5xx=get("errors_5xx") or 0.0,
+                in_flight=get("in_flight") or 0.0,
+                new_connections=get("new_connections") or 0.0,
+                origin=row.where(),
+            )
+        )
+    return readings
+
+
+def dns_readings(rows: list[Row]) -> list[DnsReading]:
+    """Readings from rows with interval counts `queries` and `failed`."""
+    return [
+        DnsReading(row.time, row.values.get("queries") or 0.0, row.values.get("failed") or 0.0, row.where())
+        for row in rows
+    ]
+
+
+def starvation_level(reading: CpuReading, rules: Saturation) -> str | None:
+    """`container`, `host` or None: whether this reading is one of starvation, to enter an episode."""
+    usage, throttled = reading.usage_ratio, reading.throttled_ratio
+    if throttled is not None and throttled >= rules.enter_throttled_ratio:
+        return "container" if usage is None or usage >= rules.enter_usage_ratio else None
+    if throttled is None and usage is not None and usage >= rules.unthrottled_usage_ratio:
+        return "container"
+    return "host" if _host_starved(reading, rules.host_pressure_ratio, rules.host_busy_ratio) else None
+
+
+def _host_starved(reading: CpuReading, pressure: float, busy: float) -> bool:
+    """Waiting for CPU on a host that has none left, without a limit of its own that holds it back."""
+    return (
+        (reading.throttled_ratio or 0.0) < 0.1
+        and reading.pressure_ratio is not None
+        and reading.pressure_ratio >= pressure
+        and reading.host_busy_ratio is not None
+        and reading.host_busy_ratio >= busy
+    )
+
+
+def _stays(reading: CpuReading, level: str, rules: Saturation) -> bool:
+    """Hysteresis: whether an episode of `level` goes on through `reading`."""
+    if level == "host":
+        return _host_starved(reading, rules.host_pressure_ratio * 0.75, rules.host_busy_ratio * 0.9)
+    usage, throttled = reading.usage_ratio, reading.throttled_ratio
+    if throttled is not None and throttled < rules.leave_throttled_ratio:
+        return False
+    return usage is None or usage >= rules.leave_usage_ratio
+
+
+def starvation_episodes(readings: list[CpuReading], rules: Saturation) -> list[Episode]:
+    """Stretches of starvation, by time. A gap in the readings ends an episode only after 30 s."""
+    episodes: list[Episode] = []
+    current: list[CpuReading] = []
+    level: str | None = None
+
+    def close(open_ended: bool) -> None:
+        if current and level is not None:
+            episodes.append(Episode(current[0].start, current[-1].end, open_ended, level, tuple(current)))
+
+    for reading in readings:
+        if level is not None and reading.start - current[-1].end <= 30.0 and _stays(reading, level, rules):
+            current.append(reading)
+            continue
+        close(open_ended=False)
+        level = starvation_level(reading, rules)
+        current = [reading] if level is not None else []
+    close(open_ended=True)
+    return episodes

@@ -1,0 +1,117 @@
+"""Samples by kind and place, sorted by time: counters as read, merged where they meet."""
+
+from bisect import bisect_left, bisect_right, insort
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas import Origin, Sample, SampleKind
+
+Values = dict[str, float | None]
+
+
+@dataclass(slots=True)
+class Row:
+    """All that is known of one place at one instant. Of two values that differ, merging keeps the larger."""
+
+    time: float
+    values: Values
+    source: str
+    origin: tuple[str, int, int]
+
+    def merge(self, values: Values, origin: tuple[str, int, int]) -> None:
+        """Add `values`. A repeated reading changes nothing; a contradiction resolves by value, not by order."""
+        for name, value in values.items():
+            if name not in self.values:
+                self.values[name] = value
+            elif value != (known := self.values[name]):
+                self.values[name] = max(known, value) if known is not None and value is not None else None
+        self.origin = min(self.origin, origin)
+
+    def where(self) -> Origin:
+        """The record this row was read from (the first of them, where several were merged)."""
+        topic, partition, offset = self.origin
+        return Origin(topic=topic, partition=partition, offset=offset)
+
+
+@dataclass(slots=True)
+class _Series:
+    times: list[float] = field(default_factory=list)
+    rows: dict[float, Row] = field(default_factory=dict)
+
+
+Key = tuple[str, str, str]
+"""(sample kind, place, upstream); place is an instance, `@host`, or empty for the whole domain."""
+
+
+def place_of(instance: str | None, host: str | None) -> str:
+    """One string for where something happened: the instance, else `@host`, else the whole domain."""
+    if instance is not None:
+        return instance
+    return f"@{host}" if host is not None else ""
+
+
+class SampleStore:
+    """Rows by (kind, place, upstream), bounded to `retention_seconds` by `forget`."""
+
+    def __init__(self) -> None:
+        self._series: dict[Key, _Series] = {}
+
+    def add(self, sample: Sample) -> None:
+        """Merge `sample` in: same kind, place and time (to the millisecond) share one row."""
+        key = (sample.kind.value, place_of(sample.instance, sample.host), sample.upstream or "")
+        series = self._series.setdefault(key, _Series())
+        time = round(sample.time, 3)
+        origin = (sample.origin.topic, sample.origin.partition, sample.origin.offset)
+        row = series.rows.get(time)
+        if row is None:
+            series.rows[time] = Row(time, dict(sample.values), sample.source, origin)
+            insort(series.times, time)
+        else:
+            row.merge(sample.values, origin)
+
+    def rows(self, kind: SampleKind, place: str, start: float, end: float, upstream: str = "") -> list[Row]:
+        """Rows with `start <= time <= end`, by time."""
+        series = self._series.get((kind.value, place, upstream))
+        if series is None:
+            return []
+        low, high = bisect_left(series.times, start), bisect_right(series.times, end)
+        return [series.rows[time] for time in series.times[low:high]]
+
+    def keys(self, kind: SampleKind) -> list[tuple[str, str]]:
+        """(place, upstream) of every series of `kind`, sorted."""
+        return sorted((place, upstream) for name, place, upstream in self._series if name == kind.value)
+
+    def forget(self, before: float) -> None:
+        """Drop rows older than `before`, but keep the last one of them: a rate needs its predecessor."""
+        for key in list(self._series):
+            series = self._series[key]
+            cut = bisect_left(series.times, before) - 1
+            if cut > 0:
+                for time in series.times[:cut]:
+                    del series.rows[time]
+                del series.times[:cut]
+            if series.times and series.times[-1] < before - 600:
+                del self._series[key]
+
+    def snapshot(self) -> list[Any]:
+        """JSON-able form, in a stable order."""
+        return [
+            [*key, [[row.time, row.values, row.source, *row.origin] for row in self._sorted(key)]]
+            for key in sorted(self._series)
+        ]
+
+    def _sorted(self, key: Key) -> list[Row]:
+        series = self._series[key]
+        return [series.rows[time] for time in series.times]
+
+    @classmethod
+    def restore(cls, snapshot: list[Any]) -> "SampleStore":
+        """The store that gave `snapshot`."""
+        store = cls()
+        for kind, place, upstream, rows in snapshot:
+            series = _Series()
+            for time, values, source, topic, partition, offset in rows:
+                series.times.append(time)
+                series.rows[time] = Row(time, values, source, (topic, partition, offset))
+            store._series[kind, place, upstream] = series
+        return store
