@@ -1,0 +1,238 @@
+"""Symptoms by place and second, merged like sets, and the requests they tell of.
+
+A bucket keeps the `k` smallest observation ids (bottom-k sketch): the union of two bottom-k sketches
+cut to `k` is the sketch of the union, so duplicates, order and framing leave no trace. While fewer
+than `k` were seen the count is exact; beyond, (k - 1) / u_k estimates it, u_k being the k-th smallest
+id as a fraction of the id space (Beyer et al., SIGMOD 2007), and whoever shows it says "about".
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.history.samples import place_of
+from schemas import DNS_KINDS, REQUEST_KINDS, Exemplar, Observation, Origin, Symptom, SymptomKind
+
+OBSERVATIONS_MAX = 256
+"""k of the sketch. Its relative error is about 1/sqrt(k - 2): 6 %."""
+
+EXEMPLARS_MAX = 2
+_ID_SPACE = float(1 << 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One failed or slow request, all its log lines taken together.
+
+    `start` and `end` are unix seconds; `start` equals `end` where no line told the duration.
+    """
+
+    key: str
+    place: str
+    kinds: frozenset[SymptomKind]
+    start: float
+    end: float
+    duration_seconds: float | None
+    client: str | None
+    route: str | None
+    first_id: str
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether its context was cancelled: the client left or gave up."""
+        return SymptomKind.REQUEST_CANCELLED in self.kinds
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Observations of one kind at one place in one second."""
+
+    observations: dict[str, Observation] = field(default_factory=dict)
+    cut: bool = False
+    partial: int = 0
+    exemplars: dict[tuple[str, int, int], str] = field(default_factory=dict)
+
+    def merge(self, symptom: Symptom) -> bool:
+        """Unite with `symptom`; says whether anything was new."""
+        before = len(self.observations)
+        known = self.observations
+        fresh = [one for one in symptom.observations if one.id not in known]
+        for one in fresh:
+            known[one.id] = one
+        self.cut = self.cut or symptom.count > len(symptom.observations)
+        if len(known) > OBSERVATIONS_MAX:
+            self.cut = True
+            self.observations = {one_id: known[one_id] for one_id in sorted(known)[:OBSERVATIONS_MAX]}
+        self.partial = max(self.partial, symptom.partial)
+        for exemplar in symptom.exemplars:
+            origin = exemplar.origin
+            self.exemplars[origin.topic, origin.partition, origin.offset] = exemplar.text
+        self.exemplars = dict(sorted(self.exemplars.items())[:EXEMPLARS_MAX])
+        return bool(fresh) or before == 0
+
+    def count(self) -> int:
+        """Distinct events: exact below the bound, an estimate beyond it."""
+        if not self.cut or len(self.observations) < 2:
+            return len(self.observations)
+        largest = int(max(self.observations)[:16].ljust(16, "0"), 16)
+        return max(len(self.observations), round((len(self.observations) - 1) * _ID_SPACE / (largest + 1)))
+
+
+Tag = tuple[str, str, str]
+"""(symptom kind, upstream, question) of a bucket."""
+
+
+class EventStore:
+    """Buckets by place and second."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, dict[int, dict[Tag, Bucket]]] = {}
+
+    def add(self, symptom: Symptom) -> bool:
+        """Merge `symptom` in; says whether it told anything new."""
+        place = place_of(symptom.instance, symptom.host)
+        tag = (symptom.kind.value, symptom.upstream or "", symptom.question or "")
+        seconds = self._places.setdefault(place, {})
+        return seconds.setdefault(symptom.second, {}).setdefault(tag, Bucket()).merge(symptom)
+
+    def places(self) -> list[str]:
+        """Every place a symptom was seen at, sorted."""
+        return sorted(self._places)
+
+    def buckets(
+        self, place: str, first: int, last: int, kinds: Iterable[SymptomKind]
+    ) -> Iterator[tuple[int, Tag, Bucket]]:
+        """(second, tag, bucket) of `kinds` in seconds `first..last` inclusive, in order."""
+        seconds = self._places.get(place)
+        if not seconds:
+            return
+        wanted = {kind.value for kind in kinds}
+        inside = (
+            range(first, last + 1)
+            if last - first < len(seconds)
+            else sorted(s for s in seconds if first <= s <= last)
+        )
+        for second in inside:
+            for tag, bucket in sorted(seconds.get(second, {}).items()):
+                if tag[0] in wanted:
+                    yield second, tag, bucket
+
+    def count(self, place: str, first: int, last: int, kinds: Iterable[SymptomKind]) -> int:
+        """Distinct events of `kinds` in seconds `first..last`."""
+        return sum(bucket.count() for _, _, bucket in self.buckets(place, first, last, kinds))
+
+    def cut(self, place: str, first: int, last: int) -> bool:
+        """Whether any bucket in the range was cut to its bound, so that counts are estimates."""
+        return any(bucket.cut for _, _, bucket in self.buckets(place, first, last, SymptomKind))
+
+    def failed_requests(self, place: str, first: int, last: int) -> list[Request]:
+        """Distinct failed requests whose lines lie in seconds `first..last`, by end and key."""
+        kinds = REQUEST_KINDS | DNS_KINDS
+        found: dict[str, Request] = {}
+        for _, tag, bucket in self.buckets(place, first, last, kinds):
+            kind = SymptomKind(tag[0])
+            for one in bucket.observations.values():
+                if kind in DNS_KINDS and one.request is None:
+                    continue
+                _unite(found, _request(place, kind, one))
+        return sorted(found.values(), key=lambda request: (request.end, request.key))
+
+    def slow_requests(self, place: str, first: int, last: int) -> list[Request]:
+        """Requests logged as a slow success in seconds `first..last`, by end and key."""
+        found: dict[str, Request] = {}
+        for _, _, bucket in self.buckets(place, first, last, (SymptomKind.REQUEST_SLOW,)):
+            for one in bucket.observations.values():
+                _unite(found, _request(place, SymptomKind.REQUEST_SLOW, one))
+        return sorted(found.values(), key=lambda request: (request.end, request.key))
+
+    def exemplars(self, place: str, first: int, last: int, kinds: Iterable[SymptomKind]) -> list[Exemplar]:
+        """Raw lines kept as examples, earliest first."""
+        return [
+            Exemplar(origin=Origin(topic=topic, partition=partition, offset=offset), text=text)
+            for _, _, bucket in self.buckets(place, first, last, kinds)
+            for (topic, partition, offset), text in bucket.exemplars.items()
+        ]
+
+    def forget(self, before: int) -> None:
+        """Drop seconds older than `before`."""
+        for place in list(self._places):
+            seconds = self._places[place]
+            for second in [s for s in seconds if s < before]:
+                del seconds[second]
+            if not seconds:
+                del self._places[place]
+
+    def snapshot(self) -> list[Any]:
+        """JSON-able form, in a stable order."""
+        return [
+            [place, second, *tag, bucket.cut, bucket.partial, _pack(bucket), _pack_exemplars(bucket)]
+            for place in sorted(self._places)
+            for second in sorted(self._places[place])
+            for tag, bucket in sorted(self._places[place][second].items())
+        ]
+
+    @classmethod
+    def restore(cls, snapshot: list[Any]) -> "EventStore":
+        """The store that gave `snapshot`."""
+        store = cls()
+        for place, second, kind, upstream, question, cut, partial, observations, exemplars in snapshot:
+            bucket = Bucket(
+                {
+                    row[0]: Observation.model_construct(**dict(zip(_FIELDS, row, strict=True)))
+                    for row in observations
+                },
+                cut,
+                partial,
+                {(topic, partition, offset): text for topic, partition, offset, text in exemplars},
+            )
+            store._places.setdefault(place, {}).setdefault(second, {})[kind, upstream, question] = bucket
+        return store
+
+
+_FIELDS = ("id", "time", "duration_seconds", "request", "client", "route", "status")
+
+
+def _pack(bucket: Bucket) -> list[list[Any]]:
+    return [
+        [getattr(bucket.observations[one_id], name) for name in _FIELDS]
+        for one_id in sorted(bucket.observations)
+    ]
+
+
+def _pack_exemplars(bucket: Bucket) -> list[list[Any]]:
+    return [[*origin, text] for origin, text in bucket.exemplars.items()]
+
+
+def _request(place: str, kind: SymptomKind, one: Observation) -> Request:
+    duration = one.duration_seconds
+    return Request(
+        key=one.request or one.id,
+        place=place,
+        kinds=frozenset({kind}),
+        start=one.time - (duration or 0.0),
+        end=one.time,
+        duration_seconds=duration,
+        client=one.client,
+        route=one.route,
+        first_id=one.id,
+    )
+
+
+def _unite(found: dict[str, Request], new: Request) -> None:
+    """Several lines of one request are one request: the earliest start, the latest end, every kind."""
+    old = found.get(new.key)
+    if old is None:
+        found[new.key] = new
+        return
+    durations = [d for d in (old.duration_seconds, new.duration_seconds) if d is not None]
+    found[new.key] = Request(
+        key=new.key,
+        place=new.place,
+        kinds=old.kinds | new.kinds,
+        start=min(old.start, new.start),
+        end=max(old.end, new.end),
+        duration_seconds=max(durations) if durations else None,
+        client=min((c for c in (old.client, new.client) if c is not None), default=None),
+        route=min((r for r in (old.route, new.route) if r is not None), default=None),
+        first_id=min(old.first_id, new.first_id),
+    )
