@@ -1,0 +1,47 @@
+"""What every speaker is to the rest of the shell: Slack, the console, later others.
+
+How notify uses one (law 7: persist before speaking):
+
+    acts, _ = tell(memory, change)            # nothing to say: stop here
+    await store(intend(memory, change))       # durable: a crash from here on leaves `saying` behind
+    memory = await speaker.say(change, memory)
+    await store(memory)
+
+After a crash the stored memory still says `saying`; given that memory, a speaker looks up what became
+of the message before it sends anything again. A memory for which `owes` is true holds messages that
+could not be delivered; `flush` tries them again, on a timer and without a new change.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from pipeline.telling import Memory
+from schemas import Change
+
+Outcome = Callable[[str, str], None]
+"""Told of each outcome as (act, outcome), both from docs/messages.md: a hook for metrics."""
+
+
+def unheard(act: str, outcome: str) -> None:
+    """The hook that listens to nothing."""
+
+
+class Speaker(Protocol):
+    """Says changes of incidents to people."""
+
+    async def say(self, change: Change, memory: Memory | None) -> Memory:
+        """Say what `change` is worth saying. Returns the memory to store; never raises for a
+        refusal or an outage of the other side, which stand in the memory instead."""
+        ...
+
+    async def flush(self, memory: Memory) -> Memory:
+        """Try again what `memory` still owes. Returns the memory to store."""
+        ...
+
+    def owes(self, memory: Memory) -> bool:
+        """Whether `memory` holds something that could not be said yet."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
