@@ -27,6 +27,8 @@ class SymptomKind(StrEnum):
     """The service answered 5xx for a reason with no class of its own."""
     REQUEST_SLOW = "request_slow"
     """A request logged as a success that took long enough to have been given up on."""
+    REQUEST_OK = "request_ok"
+    """A request that went well and fast; only counted, so that impact has a denominator."""
     CLIENT_DISCONNECTED = "client_disconnected"
     """The client left in the middle of a body (499)."""
     STORAGE_THROTTLED = "storage_throttled"
