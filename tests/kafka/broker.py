@@ -27,7 +27,7 @@ LOGS = CACHE / "logs"
 VERSION = os.environ.get("UNDERCURRENT_TEST_KAFKA_VERSION", "4.1.0")
 JAVA_MIN = 17
 HOW_TO_GET = (
-    f"install Java {JAVA_MIN} or newer and Maven, on Debian: apt-get install openjdk-17-jre-headless maven"
+    f"install Java {JAVA_MIN} or newer and Maven, on Debian: apt-get install default-jre-headless maven"
 )
 
 FETCH_SECONDS_MAX = 600
