@@ -1,0 +1,11 @@
+"""Six causes, each in its own file, and the weighing of them into one verdict.
+
+Every cause says what it needs, what refutes it and what it explains; `weigh` is the only place that
+compares them. All of it is a pure function of what is settled.
+"""
+
+from pipeline.diagnosis.finding import Explains, Finding, Standing
+from pipeline.diagnosis.view import View
+from pipeline.diagnosis.weigh import Verdict, examine, weigh
+
+__all__ = ["Explains", "Finding", "Standing", "Verdict", "View", "examine", "weigh"]

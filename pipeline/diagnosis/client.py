@@ -1,0 +1,117 @@
+"""client_timeout: one or two impatient clients give up, and nothing else is wrong.
+
+Needs: cancellations at one constant duration from few clients, while CPU and storage are measured to
+be normal and the same instance serves the others well. Without those measurements only a very short
+timeout (a second at most) on an instance that otherwise serves fast carries the verdict.
+Refuted by: many clients, smeared durations, or anything else being wrong.
+"""
+
+from collections import Counter
+
+from pipeline.diagnosis.durations import Spread
+from pipeline.diagnosis.finding import Explains, Finding, Standing
+from pipeline.diagnosis.view import View
+from pipeline.diagnosis.words import amount, percent, seconds
+from schemas import Cause, Evidence
+
+CLIENTS_MAX = 2
+THEIR_SHARE = 0.85
+SHORT_TIMEOUT_SECONDS = 1.0
+SLOW_SHARE_MAX = 0.1
+REQUESTS_MIN = 5
+
+
+def examine(view: View, others_refuted: bool, others_unknown: bool) -> Finding:
+    """How client_timeout stands, given how cpu, memory, storage and dns stand for the same instance.
+
+    `others_refuted`: every one of them is refuted or at least not supported, and CPU and storage
+    are refuted by measurement. `others_unknown`: none is proven, some lack their measurement.
+    """
+    cancelled = [r for r in view.requests if r.cancelled]
+    if not view.requests or len(cancelled) < 0.8 * len(view.requests):
+        return _refuted("most failures are no cancellations: " + _kinds(view))
+    clients = Counter(r.client or "unknown" for r in cancelled).most_common()
+    leading = clients[:CLIENTS_MAX]
+    share = sum(count for _, count in leading) / len(cancelled)
+    found = view.spread
+    if found is not None and found.requests >= REQUESTS_MIN and found.sharp_ratio < 0.8:
+        return _refuted(
+            f"durations are smeared: only {percent(found.sharp_ratio)} end at the client's timeout"
+        )
+    if share < THEIR_SHARE:
+        return _refuted(f"{amount(len(clients), 'client')} gave up, not one or two")
+    if found is None or not found.sharp:
+        return Finding(
+            Cause.CLIENT_TIMEOUT,
+            Standing.UNDECIDED,
+            "too few cancelled requests of one client and route to see whether they share one duration",
+        )
+    served = _served_well(view)
+    if served is None:
+        return _refuted(
+            "hardly any other request went well meanwhile, so it is more than one impatient client"
+        )
+    names = tuple(name for name, _ in leading)
+    if others_refuted:
+        return _proven(view, found, names, share, served, 0.92)
+    if others_unknown and found.typical_seconds <= SHORT_TIMEOUT_SECONDS:
+        return _proven(view, found, names, share, served, 0.65)
+    return Finding(
+        Cause.CLIENT_TIMEOUT,
+        Standing.UNDECIDED,
+        f"cancellations sit at {seconds(found.typical_seconds)}, as a client's timeout would; "
+        "CPU and storage measured as normal would prove it",
+        values={"typical_seconds": round(found.typical_seconds, 4)},
+    )
+
+
+def _refuted(reason: str) -> Finding:
+    return Finding(Cause.CLIENT_TIMEOUT, Standing.REFUTED, reason)
+
+
+def _kinds(view: View) -> str:
+    kinds = Counter(min(kind.value for kind in request.kinds) for request in view.requests)
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(3)) or "none"
+
+
+def _served_well(view: View) -> int | None:
+    """Requests that went well meanwhile, None when too few did or too many were slow."""
+    ok, slow = view.ok(view.onset, view.now), view.slow(view.onset, view.now)
+    if ok < max(REQUESTS_MIN, 0.5 * len(view.requests)) or slow > SLOW_SHARE_MAX * (ok + slow):
+        return None
+    return ok
+
+
+def _proven(
+    view: View, found: Spread, names: tuple[str, ...], share: float, served: int, strength: float
+) -> Finding:
+    who = " and ".join(names)
+    return Finding(
+        Cause.CLIENT_TIMEOUT,
+        Standing.PROVEN,
+        since=view.onset,
+        strength=strength,
+        evidence=(
+            Evidence(
+                fact="durations_sharp",
+                instance=view.instance,
+                text=f"{percent(found.sharp_ratio)} of {amount(found.requests, 'cancelled request')} end at the "
+                f"same {seconds(found.typical_seconds)}: the timeout of {who}",
+                values={
+                    "sharp_ratio": round(found.sharp_ratio, 4),
+                    "typical_seconds": round(found.typical_seconds, 4),
+                    "requests": float(found.requests),
+                },
+                at=view.first_end,
+            ),
+            Evidence(
+                fact="others_served",
+                instance=view.instance,
+                text=f"{percent(share)} of the cancellations come from {who}, while "
+                f"{amount(served, 'other request')} went well and fast",
+                values={"share_ratio": round(share, 4), "requests_ok": float(served)},
+                at=view.first_end,
+            ),
+        ),
+        explains=Explains(view.onset, clients=names),
+    )

@@ -1,0 +1,211 @@
+"""cpu_saturation: the container is at its CPU limit, or its host is out of CPU, while requests fail.
+
+Needs: use near the limit *and* most periods throttled (or, at host level, the container waiting for
+CPU on a busy host), begun before the failures end and covering most of them.
+Refuted by: readings that cover the failures and show room. Throttling alone proves nothing, nor does
+a busy CPU that nobody suffers from. Where no metric tells, the smear of cancelled durations carries it.
+"""
+
+from pipeline.diagnosis.finding import Explains, Finding, Standing
+from pipeline.diagnosis.view import View
+from pipeline.diagnosis.words import amount, clock, cores, percent, seconds
+from pipeline.history import CpuReading, Episode
+from schemas import Cause, Evidence
+
+COVERED_RATIO = 0.6
+"""Share of the failed requests that must have run while the instance was starved."""
+CARRY_OVER_SECONDS = 15.0
+"""A queue drains this long after the starvation ends; its requests still belong to it (measured: 5-15 s)."""
+
+
+def examine(view: View) -> Finding:
+    """How cpu_saturation stands for this instance."""
+    episodes = [episode for episode in view.episodes if _until(episode) >= view.onset]
+    ranges = [(episode.start, _until(episode)) for episode in episodes]
+    if episodes and view.overlap(ranges) >= COVERED_RATIO:
+        return _proven(view, _leading(view, episodes))
+    if not view.cpu:
+        return _from_durations(view)
+    if view.awaits(view.cpu[-1].end, view.rules.evidence_grace_seconds):
+        return Finding(
+            Cause.CPU_SATURATION,
+            Standing.PENDING,
+            f"the CPU sample of {view.instance} that covers the first failure has not arrived",
+        )
+    return _judge_readings(view)
+
+
+def _until(episode: Episode) -> float:
+    """End of an episode; one that was still going on at the last sample lasts until the next is overdue."""
+    if not episode.open:
+        return episode.end
+    interval = episode.readings[-1].end - episode.readings[-1].start
+    return episode.end + max(CARRY_OVER_SECONDS, 2 * interval)
+
+
+def _leading(view: View, episodes: list[Episode]) -> Episode:
+    """The episode that overlaps most of the failed requests, the earliest of equals."""
+    return max(episodes, key=lambda one: (view.overlap([(one.start, _until(one))]), -one.start))
+
+
+def _proven(view: View, episode: Episode) -> Finding:
+    evidence = [_at_limit(view, episode) if episode.level == "container" else _host_starved(view, episode)]
+    strength = 0.9
+    found = view.spread
+    if found is not None and found.smeared:
+        strength = 0.95
+        evidence.append(_smeared(view, found.sharp_ratio, found.requests))
+    elif found is not None and found.sharp and found.requests >= 15:
+        strength = 0.6  # starvation smears; razor-sharp durations under throttling speak for a rival
+    return Finding(
+        Cause.CPU_SATURATION,
+        Standing.PROVEN,
+        since=episode.start,
+        strength=strength,
+        evidence=tuple(evidence),
+        explains=Explains(episode.start, None if episode.open else episode.end + CARRY_OVER_SECONDS),
+        level=episode.level,
+    )
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _lead(view: View, start: float) -> str:
+    """How the starvation lies to the first failure: the order of things is part of the proof."""
+    ahead = view.first_end - start
+    return f", {seconds(ahead)} before the first failed request ended" if ahead > 0 else ""
+
+
+def _at_limit(view: View, episode: Episode) -> Evidence:
+    readings = episode.readings
+    usage = _mean([r.usage_ratio for r in readings if r.usage_ratio is not None])
+    throttled = _mean([r.throttled_ratio for r in readings if r.throttled_ratio is not None])
+    limit = next((r.limit_cores for r in reversed(readings) if r.limit_cores), None)
+    known = f" of its limit of {cores(limit)}" if limit is not None else ""
+    at = f"used {percent(usage)}{known}, " if limit is not None else ""
+    values = {"throttled_ratio": throttled, "lead_seconds": view.first_end - episode.start}
+    if limit is not None:
+        values |= {"usage_ratio": usage, "limit_cores": limit}
+    return Evidence(
+        fact="cpu_at_limit",
+        instance=view.instance,
+        text=f"{view.instance} {at}throttled in {percent(throttled)} of periods from {clock(episode.start)}"
+        f"{_lead(view, episode.start)}",
+        values=_rounded(values),
+        at=episode.start,
+        origins=(readings[0].origin, readings[-1].origin),
+    )
+
+
+def _host_starved(view: View, episode: Episode) -> Evidence:
+    readings = episode.readings
+    pressure = _mean([r.pressure_ratio for r in readings if r.pressure_ratio is not None])
+    busy = _mean([r.host_busy_ratio for r in readings if r.host_busy_ratio is not None])
+    used = _mean([r.usage_cores for r in readings if r.usage_cores is not None])
+    return Evidence(
+        fact="host_out_of_cpu",
+        instance=view.instance,
+        text=f"{view.instance} waited for CPU {percent(pressure)} of the time from {clock(episode.start)}"
+        f"{_lead(view, episode.start)}: its host was {percent(busy)} busy, its own use only {cores(used)} "
+        "and never throttled",
+        values=_rounded(
+            {
+                "pressure_ratio": pressure,
+                "host_busy_ratio": busy,
+                "usage_cores": used,
+                "lead_seconds": view.first_end - episode.start,
+            }
+        ),
+        at=episode.start,
+        origins=(readings[0].origin, readings[-1].origin),
+    )
+
+
+def _smeared(view: View, sharp_ratio: float, requests: int) -> Evidence:
+    return Evidence(
+        fact="durations_smeared",
+        instance=view.instance,
+        text=f"only {percent(sharp_ratio)} of {amount(requests, 'cancelled request')} end at their client's "
+        "timeout; a server that is not held up gives 98 % or more",
+        values=_rounded({"sharp_ratio": sharp_ratio, "requests": float(requests)}),
+        at=view.first_end,
+    )
+
+
+def _from_durations(view: View) -> Finding:
+    """Without one CPU sample: smeared durations carry the verdict, with less confidence."""
+    found = view.spread
+    if found is not None and found.smeared:
+        return Finding(
+            Cause.CPU_SATURATION,
+            Standing.PROVEN,
+            since=view.onset,
+            strength=0.65,
+            evidence=(_smeared(view, found.sharp_ratio, found.requests),),
+            explains=Explains(view.onset),
+        )
+    if found is not None and found.sharp:
+        return Finding(
+            Cause.CPU_SATURATION,
+            Standing.REFUTED,
+            f"{percent(found.sharp_ratio)} of {amount(found.requests, 'cancelled request')} end within "
+            "10 ms of their client's timeout; starvation smears them",
+            values={"sharp_ratio": round(found.sharp_ratio, 3)},
+        )
+    return Finding(
+        Cause.CPU_SATURATION,
+        Standing.UNDECIDED,
+        f"no CPU sample of {view.instance} arrives; usage with its limit and throttled periods would decide",
+    )
+
+
+def _judge_readings(view: View) -> Finding:
+    """Readings cover the failures and show no lasting starvation: refuted if there was room."""
+    during = [r for r in view.cpu if r.end >= view.onset and r.start <= view.now] or view.cpu[-1:]
+    if during[-1].end < view.onset - 30:
+        return Finding(
+            Cause.CPU_SATURATION,
+            Standing.UNDECIDED,
+            f"the last CPU sample of {view.instance} is from {clock(during[-1].end)}, before the trouble",
+        )
+    usage = _mean([r.usage_ratio for r in during if r.usage_ratio is not None])
+    throttled = _mean([r.throttled_ratio for r in during if r.throttled_ratio is not None])
+    pressure = _mean([r.pressure_ratio for r in during if r.pressure_ratio is not None])
+    told = any(r.usage_ratio is not None or r.throttled_ratio is not None or r.unlimited for r in during)
+    values = _rounded({"usage_ratio": usage, "throttled_ratio": throttled, "pressure_ratio": pressure})
+    if not told:
+        return Finding(
+            Cause.CPU_SATURATION,
+            Standing.UNDECIDED,
+            f"the CPU samples of {view.instance} carry neither limit nor throttling; either would decide",
+            values=values,
+        )
+    if throttled < 0.5 and (usage < 0.75 or throttled < 0.1) and pressure < 0.3:
+        return Finding(
+            Cause.CPU_SATURATION,
+            Standing.REFUTED,
+            f"{view.instance} had CPU to spare: {_room(during, usage)}, throttled in {percent(throttled)} of periods",
+            values=values,
+        )
+    late = next((e for e in view.episodes if e.start > view.first_end), None)
+    reason = (
+        f"{view.instance} reached its limit at {clock(late.start)}, after the failures began"
+        if late is not None
+        else f"{view.instance} was throttled in {percent(throttled)} of periods at {percent(usage)} of its limit: "
+        "busy, but not lastingly starved while requests failed"
+    )
+    return Finding(Cause.CPU_SATURATION, Standing.REFUTED, reason, values=values)
+
+
+def _room(readings: list[CpuReading], usage: float) -> str:
+    limit = next((r.limit_cores for r in reversed(readings) if r.limit_cores), None)
+    if limit is not None:
+        return f"{percent(usage)} of its {cores(limit)} used"
+    used = _mean([r.usage_cores for r in readings if r.usage_cores is not None])
+    return f"{cores(used)} used, without a limit"
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}

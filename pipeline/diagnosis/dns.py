@@ -1,0 +1,216 @@
+"""dns_outage: a resolver fails for this instance; its lookups get no answer.
+
+Needs one of: the DNS server counted most lookups as failed; lookups fail in the log while hardly any
+request goes well; or storage traffic stopped altogether with at least one sign of a failed lookup
+(aws-sdk-go hides lookup errors behind bare cancellations once the client has left).
+Refuted by: lookups counted and answered, or new connections to the storage, which need a lookup.
+Single lost queries among many answered ones are noise, whoever else is in trouble.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.diagnosis.finding import Explains, Finding, Standing
+from pipeline.diagnosis.view import View
+from pipeline.diagnosis.words import amount, clock, percent
+from pipeline.history import DnsReading
+from schemas import Cause, Evidence, Origin
+
+WINDOW_SECONDS = 30.0
+FAILED_RATIO = 0.5
+FAILED_MIN = 3
+LINES_MIN = 4
+IDLE_SECONDS = 8.0
+CARRY_OVER_SECONDS = 40.0
+"""A lookup that hangs is logged up to 40 s after it began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A resolver that fails: since when, on what evidence, and whether it still does."""
+
+    since: float
+    last: float
+    upstream: str
+    strength: float
+    evidence: Evidence
+
+
+def examine(view: View) -> Finding:
+    """How dns_outage stands for this instance."""
+    failing = _counted(view) or _logged(view) or _silenced(view)
+    if failing is not None:
+        over = view.now - failing.last > WINDOW_SECONDS
+        return Finding(
+            Cause.DNS_OUTAGE,
+            Standing.PROVEN,
+            since=failing.since,
+            strength=failing.strength,
+            evidence=(failing.evidence,),
+            explains=Explains(failing.since - 5, failing.last + CARRY_OVER_SECONDS if over else None),
+        )
+    return _judge(view)
+
+
+def _window(readings: list[DnsReading], end: float) -> tuple[float, float]:
+    """(queries, failed) in the window that ends at `end`."""
+    inside = [r for r in readings if end - WINDOW_SECONDS < r.end <= end]
+    return sum(r.queries for r in inside), sum(r.failed for r in inside)
+
+
+def _counted(view: View) -> Failing | None:
+    """The DNS server's own count: most lookups of the last window failed."""
+    for upstream, readings in sorted(view.dns.items()):
+        failures = [r for r in readings if r.failed]
+        proven = [r for r in failures if _fails(readings, r.end)]
+        if not proven or view.now - proven[-1].end > WINDOW_SECONDS + CARRY_OVER_SECONDS:
+            continue
+        run = _run(failures, proven[-1].end)
+        start, last = run[0].end, run[-1].end
+        inside = [r for r in readings if start <= r.end <= last]
+        queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
+        name = upstream or "the DNS server"
+        return Failing(
+            start,
+            last,
+            upstream,
+            0.95,
+            Evidence(
+                fact="lookups_fail",
+                instance=view.instance,
+                text=f"{name} failed {percent(failed / queries)} of {amount(int(queries), 'lookup')} of "
+                f"{view.instance} from {clock(start)}",
+                values={"failed_ratio": round(failed / queries, 4), "queries": queries, "failed": failed},
+                at=start,
+                origins=(run[0].origin, run[-1].origin),
+            ),
+        )
+    return None
+
+
+def _fails(readings: list[DnsReading], end: float) -> bool:
+    queries, failed = _window(readings, end)
+    return failed >= FAILED_MIN and failed >= FAILED_RATIO * queries
+
+
+def _run(failures: list[DnsReading], end: float) -> list[DnsReading]:
+    """The unbroken run of failing readings up to `end`: no gap longer than the window."""
+    run: list[DnsReading] = []
+    for reading in reversed([r for r in failures if r.end <= end]):
+        if run and run[-1].end - reading.end > WINDOW_SECONDS / 2:
+            break
+        run.append(reading)
+    return run[::-1]
+
+
+def _logged(view: View) -> Failing | None:
+    """Failed lookups in the log, while hardly any request goes well and no count says otherwise."""
+    lines = [line for line in view.dns_lines if line.second >= view.now - WINDOW_SECONDS - CARRY_OVER_SECONDS]
+    count = sum(line.count for line in lines)
+    if count < LINES_MIN or _answered(view, lines[0].second):
+        return None
+    lookups = view.lookup_requests(view.now - WINDOW_SECONDS - CARRY_OVER_SECONDS)
+    start = min([float(lines[0].second)] + [request.start for request in lookups])
+    last = float(lines[-1].second)
+    ok = view.ok(lines[0].second, last + 1)
+    if count < FAILED_RATIO * (count + ok):
+        return None
+    upstream = next((line.upstream for line in lines if line.upstream), "")
+    return Failing(
+        start,
+        last,
+        upstream,
+        0.88,
+        Evidence(
+            fact="lookups_logged_failing",
+            instance=view.instance,
+            text=f"{amount(count, 'failed lookup')}{' at ' + upstream if upstream else ''} logged from "
+            f"{clock(lines[0].second)}, beside {amount(ok, 'request')} that went well",
+            values={"failed": float(count), "requests_ok": float(ok)},
+            at=start,
+        ),
+    )
+
+
+def _answered(view: View, since: float) -> bool:
+    """Whether the DNS servers counted enough answered lookups since then to refute an outage."""
+    inside = [r for readings in view.dns.values() for r in readings if r.end >= since]
+    queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
+    return queries >= 5 and failed < FAILED_RATIO * queries
+
+
+def _silenced(view: View) -> Failing | None:
+    """Storage traffic stopped while requests fail, and at least one sign points at lookups."""
+    if len(view.requests) < view.rules.burst.requests or not view.storage:
+        return None
+    busy = [r for r in view.storage if r.requests or r.in_flight or r.new_connections]
+    recent = [r for r in view.storage if r.end >= view.onset]
+    if not busy or not recent or recent[-1].end - max(busy[-1].end, view.onset) < IDLE_SECONDS:
+        return None
+    signs, origins = _signs(view, busy[-1].end - 10)
+    if not signs or _answered(view, busy[-1].end):
+        return None
+    since = busy[-1].end
+    return Failing(
+        since,
+        view.requests[-1].end,
+        "",
+        0.8,
+        Evidence(
+            fact="storage_traffic_stopped",
+            instance=view.instance,
+            text=f"no request of {view.instance} reached the storage from {clock(since)}, and {signs}",
+            values={"idle_seconds": round(recent[-1].end - since, 1)},
+            at=since,
+            origins=(busy[-1].origin, recent[-1].origin, *origins[:1]),
+        ),
+    )
+
+
+def _signs(view: View, since: float) -> tuple[str, list[Origin]]:
+    """Any sign of failed lookups since then, in words, with its records."""
+    lines = sum(line.count for line in view.dns_lines if line.second >= since)
+    failed = [r for readings in view.dns.values() for r in readings if r.failed and r.end >= since]
+    parts = []
+    if lines:
+        parts.append(f"{amount(lines, 'failed lookup')} logged")
+    if failed:
+        parts.append(f"{amount(int(sum(r.failed for r in failed)), 'lookup')} lost at the DNS server")
+    return " and ".join(parts), [r.origin for r in failed]
+
+
+def _judge(view: View) -> Finding:
+    since = view.onset - 5
+    inside = [r for readings in view.dns.values() for r in readings if r.end >= since]
+    queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
+    values = {"queries": queries, "failed": failed}
+    if queries >= 3 and failed < FAILED_RATIO * queries:
+        return Finding(
+            Cause.DNS_OUTAGE,
+            Standing.REFUTED,
+            f"{int(queries - failed)} of {amount(int(queries), 'lookup')} were answered",
+            values=values,
+        )
+    connected = sum(r.new_connections for r in view.storage if r.end >= since)
+    if connected >= 3 and failed < FAILED_MIN:
+        return Finding(
+            Cause.DNS_OUTAGE,
+            Standing.REFUTED,
+            f"{amount(int(connected), 'new connection')} to the storage were made meanwhile, each after a lookup",
+            values={"new_connections": connected},
+        )
+    lines = sum(line.count for line in view.dns_lines if line.second >= since)
+    if not lines and view.ok(view.onset, view.now) >= 10:
+        return Finding(
+            Cause.DNS_OUTAGE, Standing.REFUTED, "no failed lookup was logged, and other requests went well"
+        )
+    return Finding(
+        Cause.DNS_OUTAGE,
+        Standing.UNDECIDED,
+        (
+            f"{amount(lines, 'failed lookup')} logged, too few to prove it; "
+            if lines
+            else "no DNS-side measurement; "
+        )
+        + "lookups asked and failed, as counted at the DNS server, would decide",
+        values=values,
+    )

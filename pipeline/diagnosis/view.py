@@ -1,0 +1,160 @@
+"""What a cause may look at: one instance, its trouble, and every measurement settled by now."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from pipeline.diagnosis.durations import Spread, spread
+from pipeline.history import (
+    CpuReading,
+    DnsReading,
+    Episode,
+    EventStore,
+    MemoryReading,
+    Request,
+    SampleStore,
+    StorageReading,
+    cpu_readings,
+    dns_readings,
+    memory_readings,
+    starvation_episodes,
+    storage_readings,
+)
+from schemas import DNS_KINDS, Rules, SampleKind, SymptomKind
+
+
+@dataclass(frozen=True, slots=True)
+class DnsLine:
+    """DNS symptoms of one roll-up: how many, when, of which upstream."""
+
+    second: int
+    upstream: str
+    kind: SymptomKind
+    count: int
+
+
+class View:
+    """One instance at one settled second.
+
+    `now`: everything before this event time is settled. `requests`: the failed requests in question,
+    by end. `onset`: when their trouble began (the earliest start among them), or `now` without any.
+    """
+
+    def __init__(
+        self,
+        instance: str,
+        now: int,
+        requests: list[Request],
+        events: EventStore,
+        samples: SampleStore,
+        rules: Rules,
+    ) -> None:
+        self.instance = instance
+        self.now = now
+        self.requests = requests
+        self.rules = rules
+        self._events = events
+        self._samples = samples
+        self.onset = min((request.start for request in requests), default=float(now))
+        self.first_end = min((request.end for request in requests), default=float(now))
+        self._from = now - rules.retention_seconds
+
+    @cached_property
+    def cpu(self) -> list[CpuReading]:
+        """CPU readings of this very instance: nobody else's count (DESIGN: own instance only)."""
+        return cpu_readings(self._samples.rows(SampleKind.CPU, self.instance, self._from, self.now))
+
+    @cached_property
+    def episodes(self) -> list[Episode]:
+        """Stretches in which this instance was starved of CPU."""
+        return starvation_episodes(self.cpu, self.rules.saturation)
+
+    @cached_property
+    def memory(self) -> list[MemoryReading]:
+        """Memory readings of this instance."""
+        return memory_readings(self._samples.rows(SampleKind.MEMORY, self.instance, self._from, self.now))
+
+    @cached_property
+    def storage(self) -> list[StorageReading]:
+        """Storage from its own side: measured for this instance, or for the whole domain."""
+        for place in (self.instance, ""):
+            rows = self._samples.rows(SampleKind.STORAGE, place, self._from, self.now)
+            if rows:
+                return storage_readings(rows)
+        return []
+
+    @cached_property
+    def dns(self) -> dict[str, list[DnsReading]]:
+        """Lookups by upstream, as the DNS server counted them."""
+        return {
+            upstream: dns_readings(rows)
+            for place, upstream in self._samples.keys(SampleKind.DNS)
+            if place in (self.instance, "")
+            and (rows := self._samples.rows(SampleKind.DNS, place, self._from, self.now, upstream))
+        }
+
+    @cached_property
+    def dns_lines(self) -> list[DnsLine]:
+        """DNS symptoms of this instance within the retention."""
+        return [
+            DnsLine(second, tag[1], SymptomKind(tag[0]), bucket.count())
+            for second, tag, bucket in self._events.buckets(
+                self.instance, self._from, self.now - 1, DNS_KINDS
+            )
+        ]
+
+    @cached_property
+    def spread(self) -> Spread | None:
+        """Spread of the durations of the cancelled requests in question."""
+        return spread(self.requests)
+
+    def lookup_requests(self, since: float) -> list[Request]:
+        """Failed requests whose own lines tell of a failed lookup."""
+        return [r for r in self.requests if r.kinds & DNS_KINDS and r.end >= since]
+
+    def ok(self, start: float, end: float) -> int:
+        """Requests that went well and fast in `[start, end)`."""
+        return self._count(start, end, SymptomKind.REQUEST_OK)
+
+    def slow(self, start: float, end: float) -> int:
+        """Requests logged as a slow success in `[start, end)`."""
+        return self._count(start, end, SymptomKind.REQUEST_SLOW)
+
+    def starts(self, start: float, end: float) -> int:
+        """Process starts logged in `[start, end)`."""
+        return self._count(start, end, SymptomKind.PROCESS_STARTED)
+
+    def kills(self, start: float, end: float) -> list[float]:
+        """Times at which the runtime reported an exit by SIGKILL (137)."""
+        return sorted(
+            one.time
+            for _, _, bucket in self._events.buckets(
+                self.instance, int(start), int(end), (SymptomKind.PROCESS_EXITED,)
+            )
+            for one in bucket.observations.values()
+            if one.status == 137
+        )
+
+    def _count(self, start: float, end: float, kind: SymptomKind) -> int:
+        return self._events.count(self.instance, int(start), int(end) - 1, (kind,))
+
+    def overlap(self, ranges: list[tuple[float, float]], slack_seconds: float = 0.0) -> float:
+        """Share of the requests in question that ran, at least in part, inside one of `ranges`."""
+        if not self.requests:
+            return 0.0
+        inside = sum(
+            any(request.start <= end + slack_seconds and request.end >= start for start, end in ranges)
+            for request in self.requests
+        )
+        return inside / len(self.requests)
+
+    def awaits(self, last_reading: float | None, grace_seconds: float) -> bool:
+        """Whether a stream that lives should still tell about the first failed request.
+
+        It lives if it ever told anything within the retention; it has told if its last reading is
+        not older than the first failure; and nobody waits longer than `grace_seconds`.
+        """
+        return (
+            last_reading is not None
+            and last_reading < self.first_end
+            and self.now < self.first_end + grace_seconds
+        )

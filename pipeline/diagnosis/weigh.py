@@ -1,0 +1,115 @@
+"""From findings to a verdict: the earliest proven cause leads, and every rival gets its reason."""
+
+from dataclasses import dataclass
+
+from pipeline.diagnosis import client, cpu, dns, memory, storage
+from pipeline.diagnosis.finding import Explains, Finding, Standing
+from pipeline.diagnosis.view import View
+from pipeline.diagnosis.words import clock
+from schemas import Cause, Evidence, Rival, RivalStanding
+
+MEASURED = {
+    Cause.CPU_SATURATION: cpu.examine,
+    Cause.MEMORY_PRESSURE: memory.examine,
+    Cause.STORAGE_LATENCY: storage.examine,
+    Cause.DNS_OUTAGE: dns.examine,
+}
+"""Causes that stand on their own evidence. client_timeout stands on theirs being refuted. A new cause
+is one file and one line here."""
+
+UNDECIDED_FACTOR = 0.95
+"""What one rival that nobody could measure takes from the confidence in the named cause."""
+CONFIDENCE_MAX = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the evidence says about one instance.
+
+    `cause` is None while a measurement that matters is due; `unproven` when none will come.
+    """
+
+    cause: Cause | None
+    confidence: float
+    evidence: tuple[Evidence, ...]
+    rivals: tuple[Rival, ...]
+    since: float | None = None
+    explains: Explains | None = None
+    level: str | None = None
+    proven: tuple[Finding, ...] = ()
+
+
+def examine(view: View) -> dict[Cause, Finding]:
+    """Every cause's finding for the instance of `view`."""
+    findings = {cause: look(view) for cause, look in MEASURED.items()}
+    standings = {cause: finding.standing for cause, finding in findings.items()}
+    supported = Standing.PROVEN in standings.values() or Standing.PENDING in standings.values()
+    measured = all(
+        standings[cause] is Standing.REFUTED for cause in (Cause.CPU_SATURATION, Cause.STORAGE_LATENCY)
+    )
+    by_measurement = measured and bool(view.cpu) and bool(view.storage)
+    findings[Cause.CLIENT_TIMEOUT] = client.examine(
+        view, others_refuted=not supported and by_measurement, others_unknown=not supported
+    )
+    return findings
+
+
+def weigh(view: View) -> Verdict:
+    """The verdict on the instance of `view`."""
+    findings = examine(view)
+    proven = sorted(
+        (f for f in findings.values() if f.standing is Standing.PROVEN),
+        key=lambda f: (f.since if f.since is not None else view.onset, -f.strength),
+    )
+    pending = [f for f in findings.values() if f.standing is Standing.PENDING]
+    if pending and not _may_speak(view, proven, pending):
+        return Verdict(None, 0.0, (), _rivals(view, findings, None), proven=tuple(proven))
+    if not proven:
+        return Verdict(Cause.UNPROVEN, 0.0, (), _rivals(view, findings, None))
+    lead = proven[0]
+    if len(proven) > 1 and lead.strength < 0.7 and proven[1].strength >= 0.8:
+        lead = proven[1]  # a strong cause is not overtaken by a weak one that merely began earlier
+    rivals = _rivals(view, findings, lead)
+    undecided = sum(rival.standing is RivalStanding.UNDECIDED for rival in rivals)
+    return Verdict(
+        lead.cause,
+        round(min(CONFIDENCE_MAX, lead.strength * UNDECIDED_FACTOR**undecided), 2),
+        lead.evidence,
+        rivals,
+        lead.since,
+        lead.explains,
+        lead.level,
+        tuple(proven),
+    )
+
+
+def _may_speak(view: View, proven: list[Finding], pending: list[Finding]) -> bool:
+    """A proven cause waits only `rival_grace_seconds` for rivals; with nothing proven the grace is theirs."""
+    return bool(proven) and view.now >= view.first_end + view.rules.rival_grace_seconds
+
+
+def _rivals(view: View, findings: dict[Cause, Finding], lead: Finding | None) -> tuple[Rival, ...]:
+    rivals = []
+    for cause, finding in findings.items():
+        if lead is not None and cause is lead.cause:
+            continue
+        rejected = finding.standing in (Standing.REFUTED, Standing.PROVEN)
+        reason = finding.reason
+        if finding.standing is Standing.PROVEN and lead is not None:
+            reason = _also_seen(finding, lead)
+        rivals.append(
+            Rival(
+                cause=cause,
+                standing=RivalStanding.REJECTED if rejected else RivalStanding.UNDECIDED,
+                reason=reason,
+                values=finding.values,
+            )
+        )
+    return tuple(rivals)
+
+
+def _also_seen(finding: Finding, lead: Finding) -> str:
+    seen = finding.evidence[0].text if finding.evidence else "also seen"
+    if finding.since is not None and lead.since is not None and finding.since > lead.since:
+        return f"seen too, but it set in at {clock(finding.since)}, later than the cause: {seen}"
+    return f"seen too, on weaker evidence: {seen}"
