@@ -19,6 +19,8 @@ class Cause(StrEnum):
 
 
 class IncidentState(StrEnum):
+    """Where an incident stands; ChangeKind says how it got there."""
+
     OPEN = "open"
     RECOVERING = "recovering"
     RESOLVED = "resolved"
@@ -55,6 +57,8 @@ class Evidence(Noun):
 
 
 class RivalStanding(StrEnum):
+    """What became of a cause that was not named."""
+
     REJECTED = "rejected"
     UNDECIDED = "undecided"
 
@@ -153,6 +157,8 @@ class Change(Noun):
 
 
 class Outcome(StrEnum):
+    """What became of a symptom that had to be decided on."""
+
     SUPPRESSED = "suppressed"
     """A named incident explains it; nobody is told about it by itself."""
     RELEASED = "released"
@@ -182,6 +188,8 @@ class Decision(Noun):
 
 
 class DeadLetterReason(StrEnum):
+    """Why a record could not be used."""
+
     UNDECODABLE = "undecodable"
     """No decoder recognises the bytes."""
     MALFORMED = "malformed"

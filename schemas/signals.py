@@ -182,7 +182,7 @@ class SourceProgress(Noun):
     """
 
     source: str
-    time: float | None
+    time: float | None = None
     holds: bool
 
 

@@ -22,8 +22,11 @@ class UnknownVersionError(ValueError):
 
 
 def encode(noun: Noun) -> bytes:
-    """Serialise `noun` to compact JSON with its wire version as `v`; keys keep model order."""
-    return orjson.dumps({"v": WIRE_VERSION, **noun.model_dump(mode="json", exclude_defaults=True)})
+    """Serialise `noun` to compact JSON with its wire version as `v`; keys keep model order.
+
+    A field that is None is left out (None is its default), a None inside `values` stays.
+    """
+    return orjson.dumps({"v": WIRE_VERSION, **noun.model_dump(mode="json", exclude_none=True)})
 
 
 def decode(model: type[N], value: bytes) -> N:
