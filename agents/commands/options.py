@@ -1,0 +1,83 @@
+"""Options and arguments that several commands share, and the recording they name."""
+
+from pathlib import Path
+
+import click
+
+from agents.envelopes import ENVELOPES
+from agents.recording import NotARecordingError, Recording, read_recording
+from agents.ship import MAX_SPEED
+from pipeline.render.clean import visible
+
+recording_argument = click.argument(
+    "recording", metavar="RECORDING", type=click.Path(exists=True, path_type=Path)
+)
+shipper_option = click.option(
+    "--as",
+    "shipper_name",
+    type=click.Choice(list(ENVELOPES)),
+    default="fluent-bit",
+    show_default=True,
+    help="Whose envelope the log lines are in.",
+)
+split_option = click.option(
+    "--split/--no-split",
+    default=None,
+    help="Break error texts over two records, as runtimes do to the 2.8 images. "
+    "Default: for fluent-bit only.",
+)
+
+
+def is_split(shipper_name: str, split: bool | None) -> bool:
+    """Settle whether lines are split: as chosen, or else for Fluent Bit, where the field has seen it."""
+    return shipper_name == "fluent-bit" if split is None else split
+
+
+def load_recording(path: Path) -> Recording:
+    """Read a recording for a command, and say on stderr what it lacks.
+
+    Raises:
+        click.UsageError: there is none at `path`.
+    """
+    try:
+        recording = read_recording(path)
+    except NotARecordingError as error:
+        raise click.UsageError(str(error)) from error
+    for note in recording.notes:
+        click.echo(f"note: {visible(note)}", err=True)
+    return recording
+
+
+class Speed(click.ParamType):
+    """How many times faster than real time: a number above 0, or `max`."""
+
+    name = "speed"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Turn the word into a factor, infinite for `max`."""
+        if value == "max":
+            return MAX_SPEED
+        try:
+            speed = float(str(value))
+        except ValueError:
+            speed = -1.0
+        if not 0 < speed < MAX_SPEED:
+            self.fail(f"expected a number above 0 or max, found {value!r}", param, ctx)
+        return speed
+
+
+class ApiVersion(click.ParamType):
+    """A broker's version as numbers with points, such as 0.10.2."""
+
+    name = "version"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Turn `0.10.2` into `(0, 10, 2)`."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in str(value).split("."))
+        except ValueError:
+            self.fail(f"expected numbers with points, such as 0.10.2, found {value!r}", param, ctx)

@@ -1,0 +1,113 @@
+"""`undercurrent ship`: a recording's logs and metrics into the raw topics of a Kafka."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from agents.arrivals import RawTopics
+from agents.commands.options import (
+    ApiVersion,
+    Speed,
+    is_split,
+    load_recording,
+    recording_argument,
+    shipper_option,
+    split_option,
+)
+from agents.envelopes import ENVELOPES
+from agents.ship import Pacer, ShipError, Shipment, shipper
+from pipeline.render.words import clock
+from pipeline.replay import Arrival
+from schemas import Rules
+
+
+@click.command("ship")
+@recording_argument
+@click.option(
+    "--brokers", metavar="HOST:PORT,…", default="localhost:9092", show_default=True, help="Where Kafka is."
+)
+@shipper_option
+@split_option
+@click.option("--speed", type=Speed(), default="20", show_default=True, help="Times real time, or max.")
+@click.option(
+    "--markers/--no-markers",
+    "with_markers",
+    default=True,
+    show_default=True,
+    help="Say in every partition how far event time has come, and when the recording ends.",
+)
+@click.option(
+    "--duplicate",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="SHARE",
+    help="Send this share of the records twice.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the duplicates.")
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(min=1),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to retry a record.",
+)
+@click.option(
+    "--api-version",
+    type=ApiVersion(),
+    default=None,
+    help="The broker's version, where it cannot be asked (0.10.2 for an embedded broker).",
+)
+def ship(
+    recording: Path,
+    brokers: str,
+    shipper_name: str,
+    split: bool | None,
+    speed: float,
+    with_markers: bool,
+    duplicate: float,
+    seed: int,
+    timeout_seconds: float,
+    api_version: tuple[int, ...] | None,
+) -> None:
+    """Ship RECORDING, a folder or tar archive, into the raw topics, at least once.
+
+    Exit code 0: Kafka has acknowledged everything; 1: something was not delivered, and what it was is
+    said; 2: wrong usage, or no recording there.
+    """
+    read = load_recording(recording)
+    shipment = Shipment(
+        read, ENVELOPES[shipper_name], is_split(shipper_name, split), with_markers, duplicate, seed
+    )
+    topics = RawTopics()
+    try:
+        with shipper(brokers, timeout_seconds, api_version) as connected:
+            arrivals = shipment.arrivals(topics, connected.partitions(topics), Rules())
+            with progress_bar(read.name, arrivals, Console(stderr=True)) as on_progress:
+                connected.ship(arrivals, Pacer(speed), on_progress)
+            click.echo(f"{connected.delivery.acknowledged.total()} records acknowledged by Kafka", err=True)
+    except ShipError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def progress_bar(name: str, arrivals: list[Arrival], console: Console) -> Iterator[Callable[[Arrival], None]]:
+    """Show how far shipping has come, in records and in event time; gives what to call per record."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.completed} of {task.total} records, event time {task.fields[clock]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(f"Shipping {name}", total=len(arrivals), clock="")
+
+        def advance(arrival: Arrival) -> None:
+            progress.update(task, advance=1, clock=clock(arrival.at))
+
+        yield advance

@@ -1,0 +1,239 @@
+"""Replays raw records through the intake, the watermark and the core of the live worker.
+
+There is no Kafka and no clock here: time is the arrival clock that the arrivals carry. The intake is
+flushed whenever that clock passes a whole second, as the worker does once a second, and each flush
+is followed by a `Progress`. The sources hold the watermark only if their shipper wrote markers: a
+replay has no lag.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from pipeline.core import Correlator, Output, Watermark
+from pipeline.intake import Batch, Counts, Intake, IntakeConfig, RawRecord
+from schemas import DeadLetter, Progress, Rules, SourceProgress
+
+WORKER = "replay"
+DUPLICATE_WITHIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A raw record and when it arrives, in unix seconds of the clock that event time runs on.
+
+    The rest says where it comes from, for the perturbations below; the replay does not look at it.
+    `group`: one of logs, dns, metrics, storage, registry, markers. `series`: what a reading is a
+    sample of, "" for a log line. `unit`: records with the same number are pieces of one line, which
+    leave their shipper together.
+    """
+
+    at: float
+    record: RawRecord
+    group: str = ""
+    series: str = ""
+    unit: int | None = None
+
+
+class Replayer:
+    """Feeds arrivals to the pipeline, in order of arrival.
+
+    `counts` (what became of all records so far), `dead_letters` and `event_time` can be looked at.
+    """
+
+    def __init__(self, config: IntakeConfig, rules: Rules) -> None:
+        self._intake = Intake(config)
+        self._rules = rules
+        self._watermark = Watermark()
+        self._correlators: dict[str, Correlator] = {}
+        self._second: int | None = None
+        self.counts = Counts()
+        self.dead_letters: list[DeadLetter] = []
+
+    @property
+    def event_time(self) -> float | None:
+        """How far the sources are known to be read, in unix seconds of event time."""
+        return self._watermark.event_time()
+
+    def receive(self, arrival: Arrival) -> list[Output]:
+        """Take one record in; returns what the seconds that ended before it have brought to light."""
+        second = math.floor(arrival.at)
+        outputs = self.flush() if self._second is not None and second > self._second else []
+        self._second = second
+        self._intake.receive(arrival.record)
+        return outputs
+
+    def flush(self) -> list[Output]:
+        """Hand what the intake has gathered to the core, and let time pass there."""
+        return self._correlate(self._intake.flush(), None)
+
+    def finish(self) -> list[Output]:
+        """End the replay as the last marker of a shipper does: everything that is open gets closed."""
+        batch = self._intake.flush(release_heads=True)
+        highs = [source.high for source in self._intake.sources().values() if source.high is not None]
+        return self._correlate(batch, closing_time(max(highs), self._rules) if highs else None)
+
+    def _correlate(self, batch: Batch, end: float | None) -> list[Output]:
+        self.counts = _sum(self.counts, batch.counts)
+        self.dead_letters += batch.dead_letters
+        outputs: list[Output] = []
+        for frame in batch.frames:
+            correlator = self._correlator(frame.domain)
+            for signal in frame.signals:
+                outputs += correlator.receive(signal)
+        self._watermark.receive(self._progress(end))
+        event_time = self._watermark.event_time()
+        if event_time is not None:
+            for domain in sorted(self._correlators):
+                outputs += self._correlators[domain].advance(event_time)
+        return outputs
+
+    def _correlator(self, domain: str) -> Correlator:
+        if domain not in self._correlators:
+            self._correlators[domain] = Correlator(domain, self._rules)
+        return self._correlators[domain]
+
+    def _progress(self, end: float | None) -> Progress:
+        """Report all sources seen so far; `end` overrides how far they have been read."""
+        sources = self._intake.sources()
+        expected: dict[str, int] = {}
+        for topic, partition in sources:
+            expected[topic] = max(expected.get(topic, 0), partition + 1)
+        reported = []
+        for topic, count in sorted(expected.items()):
+            for partition in range(count):
+                source = sources.get((topic, partition))
+                time = source.high if source is not None and end is None else end
+                holds = source is not None and source.declared
+                reported.append(SourceProgress(source=f"{topic}/{partition}", time=time, holds=holds))
+        return Progress(worker=WORKER, expected=expected, sources=tuple(reported))
+
+
+def replay(arrivals: Iterable[Arrival], config: IntakeConfig, rules: Rules) -> Iterator[Output]:
+    """Yield every change and decision that `arrivals`, in order of arrival, give rise to."""
+    replayer = Replayer(config, rules)
+    for arrival in arrivals:
+        yield from replayer.receive(arrival)
+    yield from replayer.finish()
+
+
+def _sum(left: Counts, right: Counts) -> Counts:
+    """Add up the counts of two flushes; what is held is no sum, the later one knows it."""
+
+    def merged(name: str) -> dict[str, int]:
+        return dict(Counter(getattr(left, name)) + Counter(getattr(right, name)))
+
+    return Counts(
+        received=left.received + right.received,
+        records=merged("records"),
+        dropped=merged("dropped"),
+        dead_letters=merged("dead_letters"),
+        markers=left.markers + right.markers,
+        held=right.held,
+        symptoms=merged("symptoms"),
+        samples=merged("samples"),
+        partial=left.partial + right.partial,
+        rejoined=left.rejoined + right.rejoined,
+    )
+
+
+def closing_time(last: float, rules: Rules) -> int:
+    """Return the whole second of event time by which nothing of what was seen up to `last` can still be open.
+
+    The longest way: a symptom is held, the incident it joins waits for its verdict, stays quiet until
+    it is resolved, and leaves the history.
+    """
+    waits_seconds = (
+        rules.lateness_seconds,
+        rules.hold_seconds,
+        rules.evidence_grace_seconds,
+        rules.burst.window_seconds,
+        rules.lifecycle.recovering_after_seconds,
+        rules.lifecycle.resolved_after_seconds,
+        rules.retention_seconds,
+    )
+    return math.ceil(last + sum(waits_seconds))
+
+
+# --- Perturbations: what can happen to records on their way. `draw` gives numbers in [0, 1). ---
+
+
+def only(arrivals: Iterable[Arrival], groups: Iterable[str]) -> list[Arrival]:
+    """Keep the records of these groups."""
+    kept = frozenset(groups)
+    return [arrival for arrival in arrivals if arrival.group in kept]
+
+
+def thin(arrivals: Iterable[Arrival], interval_seconds: float) -> list[Arrival]:
+    """Keep one reading per interval of each series, the first, as a slower exporter would give."""
+    last: dict[str, int] = {}
+    kept = []
+    for arrival in arrivals:
+        interval = math.floor(arrival.at / interval_seconds)
+        if not arrival.series or last.get(arrival.series) != interval:
+            kept.append(arrival)
+            last[arrival.series] = interval
+    return kept
+
+
+def delay(arrivals: Iterable[Arrival], delay_seconds: float) -> list[Arrival]:
+    """Let every reading arrive later; its event time stays what it is."""
+    return in_order(
+        replace(arrival, at=arrival.at + delay_seconds) if arrival.series else arrival for arrival in arrivals
+    )
+
+
+def shuffle(arrivals: Iterable[Arrival], within_seconds: float, draw: Callable[[], float]) -> list[Arrival]:
+    """Let every record arrive up to `within_seconds` later, uniformly; pieces of a line stay together."""
+    moved = []
+    unit: int | None = None
+    displacement_seconds = 0.0
+    for arrival in arrivals:
+        if arrival.unit is None or arrival.unit != unit:
+            displacement_seconds = draw() * within_seconds
+            unit = arrival.unit
+        moved.append(replace(arrival, at=arrival.at + displacement_seconds))
+    return in_order(moved)
+
+
+def duplicate(
+    arrivals: Iterable[Arrival],
+    share: float,
+    draw: Callable[[], float],
+    within_seconds: float = DUPLICATE_WITHIN_SECONDS,
+) -> list[Arrival]:
+    """Let a share of the records arrive a second time, later and at a new offset.
+
+    A shipper that has not heard of an acknowledgement sends again what it sent together, so the
+    pieces of a line are repeated together.
+    """
+    originals = list(arrivals)
+    ends = _ends(originals)
+    repeated = []
+    unit: int | None = None
+    later_seconds: float | None = None
+    for arrival in originals:
+        if arrival.unit is None or arrival.unit != unit:
+            later_seconds = draw() * within_seconds if draw() < share else None
+            unit = arrival.unit
+        if later_seconds is not None:
+            place = arrival.record.topic, arrival.record.partition
+            record = replace(arrival.record, offset=ends[place])
+            ends[place] += 1
+            repeated.append(replace(arrival, at=arrival.at + later_seconds, record=record))
+    return in_order([*originals, *repeated])
+
+
+def in_order(arrivals: Iterable[Arrival]) -> list[Arrival]:
+    """Sort by arrival; what arrives at the same time keeps its order."""
+    return sorted(arrivals, key=lambda arrival: arrival.at)
+
+
+def _ends(arrivals: Iterable[Arrival]) -> dict[tuple[str, int], int]:
+    """Return the first free offset of each partition."""
+    ends: dict[tuple[str, int], int] = {}
+    for arrival in arrivals:
+        place = arrival.record.topic, arrival.record.partition
+        ends[place] = max(ends.get(place, 0), arrival.record.offset + 1)
+    return ends
