@@ -1,0 +1,1 @@
+"""What a message says (`story`), in which words (`words`), and how it looks (`slack`, `console`)."""
