@@ -13,6 +13,7 @@ import orjson
 
 from agents.envelopes import Envelope, wrap_line, wrap_reading
 from agents.recording import Group, LogLine, Reading, Recording
+from agents.settings import Topics
 from pipeline.intake import RawRecord
 from pipeline.replay import Arrival
 
@@ -29,34 +30,18 @@ MARKERS = "markers"
 
 
 @dataclass(frozen=True, slots=True)
-class RawTopics:
-    """Names of the raw topics."""
-
-    logs: str = "registry.logs"
-    dns: str = "dns.logs"
-    metrics: str = "registry.metrics"
-
-    def names(self) -> tuple[str, str, str]:
-        """Return all three names."""
-        return self.logs, self.dns, self.metrics
-
-
-@dataclass(frozen=True, slots=True)
 class Layout:
     """How a recording is written to Kafka. `partitions`: topic → partition count."""
 
-    topics: RawTopics
+    topics: Topics
     partitions: dict[str, int]
     envelope: Envelope
     split: bool
 
 
-def layout_of(
-    envelope: Envelope, split: bool, topics: RawTopics | None = None, partitions: int = PARTITIONS
-) -> Layout:
+def layout_of(envelope: Envelope, split: bool, topics: Topics, partitions: int = PARTITIONS) -> Layout:
     """Make a layout whose topics all have the same number of partitions."""
-    chosen = topics or RawTopics()
-    return Layout(chosen, dict.fromkeys(chosen.names(), partitions), envelope, split)
+    return Layout(topics, dict.fromkeys(topics.raw, partitions), envelope, split)
 
 
 def lay_out(recording: Recording, layout: Layout) -> list[Arrival]:

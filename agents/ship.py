@@ -17,9 +17,10 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from agents.arrivals import MARKERS, Layout, RawTopics, lay_out, markers
+from agents.arrivals import MARKERS, Layout, lay_out, markers
 from agents.envelopes import Envelope
 from agents.recording import Recording
+from agents.settings import Topics
 from pipeline.replay import Arrival, closing_time, duplicate
 from schemas import Rules
 
@@ -91,14 +92,14 @@ class Shipper:
         self._timeout_seconds = timeout_seconds
         self.delivery = Delivery()
 
-    def partitions(self, topics: RawTopics) -> dict[str, int]:
+    def partitions(self, topics: Topics) -> dict[str, int]:
         """Ask Kafka for the partition counts of the raw topics.
 
         Raises:
             ShipError: Kafka does not answer, or has no such topic.
         """
         counts: dict[str, int] = {}
-        for topic in topics.names():
+        for topic in topics.raw:
             try:
                 found = self._producer.partitions_for(topic)
             except KafkaError as error:
@@ -170,7 +171,7 @@ class Shipment:
     duplicate_share: float = 0.0
     seed: int = 0
 
-    def arrivals(self, topics: RawTopics, partitions: dict[str, int], rules: Rules) -> list[Arrival]:
+    def arrivals(self, topics: Topics, partitions: dict[str, int], rules: Rules) -> list[Arrival]:
         """Lay the records out, in order; the last markers end the recording under `rules`."""
         layout = Layout(topics, partitions, self.envelope, self.split)
         planned = lay_out(self.recording, layout)

@@ -1,16 +1,24 @@
 """Options and arguments that several commands share, and the recording they name."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from agents.envelopes import ENVELOPES
 from agents.recording import NotARecordingError, Recording, read_recording
+from agents.settings import Settings, SettingsError, load_settings
 from agents.ship import MAX_SPEED
 from pipeline.render.clean import visible
 
 recording_argument = click.argument(
     "recording", metavar="RECORDING", type=click.Path(exists=True, path_type=Path)
+)
+config_option = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Settings in YAML (docs/configuration.md).",
 )
 shipper_option = click.option(
     "--as",
@@ -46,6 +54,18 @@ def load_recording(path: Path) -> Recording:
     for note in recording.notes:
         click.echo(f"note: {visible(note)}", err=True)
     return recording
+
+
+def settings_from(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Load the settings for a command.
+
+    Raises:
+        click.UsageError: with every problem in them.
+    """
+    try:
+        return load_settings(path, environ)
+    except SettingsError as error:
+        raise click.UsageError(f"the settings cannot be used:\n{error}") from error
 
 
 class Speed(click.ParamType):

@@ -1,6 +1,7 @@
 """`undercurrent replay`: a recording through the intake and the core, without Kafka."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,20 @@ from rich.table import Table
 
 from agents.arrivals import lay_out, layout_of
 from agents.commands.options import (
+    config_option,
     is_split,
     load_recording,
     recording_argument,
+    settings_from,
     shipper_option,
     split_option,
 )
 from agents.envelopes import ENVELOPES
 from agents.recording import Group
 from agents.replay import Outcome, Perturbation, json_lines, perturb, run
-from pipeline.intake import IntakeConfig
 from pipeline.render.console import WIDTH_MAX, change_line, incident_panel
 from pipeline.render.words import catalogue
 from pipeline.telling import Reply
-from schemas import Rules
 
 
 def _groups(_context: click.Context, _option: click.Parameter, value: str) -> frozenset[Group]:
@@ -76,18 +77,28 @@ def _groups(_context: click.Context, _option: click.Parameter, value: str) -> fr
     help="Let this share of the records arrive twice.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="For what is random in these.")
-@click.option("--domain", default="default", show_default=True, help="The domain the recording is of.")
+@click.option("--domain", metavar="NAME", help="The domain the recording is of. [default: default]")
+@config_option
 @shipper_option
 @split_option
-def replay(recording: Path, as_json: bool, with_changes: bool, domain: str, **options: Any) -> None:
+def replay(
+    recording: Path,
+    as_json: bool,
+    with_changes: bool,
+    domain: str | None,
+    config: Path | None,
+    **options: Any,
+) -> None:
     """Replay RECORDING, a folder or tar archive, and print its incidents.
 
     Only telemetry files are read. Exit code 0: replayed to the end, whether or not there was an
-    incident; 2: wrong usage, or no recording there.
+    incident; 2: wrong usage, settings that cannot be used, or no recording there. The environment does
+    not count: equal options give equal output anywhere.
     """
+    settings = settings_from(config, {})
     read = load_recording(recording)
     shipper_name = options["shipper_name"]
-    layout = layout_of(ENVELOPES[shipper_name], is_split(shipper_name, options["split"]))
+    layout = layout_of(ENVELOPES[shipper_name], is_split(shipper_name, options["split"]), settings.topics)
     perturbation = Perturbation(
         sources=options["sources"],
         metrics_interval_seconds=options["metrics_interval"],
@@ -96,7 +107,10 @@ def replay(recording: Path, as_json: bool, with_changes: bool, domain: str, **op
         shuffle_seconds=options["shuffle"],
         seed=options["seed"],
     )
-    outcome = run(perturb(lay_out(read, layout), perturbation), IntakeConfig(default_domain=domain), Rules())
+    intake = settings.intake_config()
+    if domain is not None:
+        intake = replace(intake, default_domain=domain)
+    outcome = run(perturb(lay_out(read, layout), perturbation), intake, settings.rules)
     if as_json:
         for line in json_lines(outcome, with_changes):
             click.echo(line)

@@ -1,5 +1,6 @@
 """`undercurrent ship`: a recording's logs and metrics into the raw topics of a Kafka."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,13 +9,14 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from agents.arrivals import RawTopics
 from agents.commands.options import (
     ApiVersion,
     Speed,
+    config_option,
     is_split,
     load_recording,
     recording_argument,
+    settings_from,
     shipper_option,
     split_option,
 )
@@ -22,14 +24,12 @@ from agents.envelopes import ENVELOPES
 from agents.ship import Pacer, ShipError, Shipment, shipper
 from pipeline.render.words import clock
 from pipeline.replay import Arrival
-from schemas import Rules
 
 
 @click.command("ship")
 @recording_argument
-@click.option(
-    "--brokers", metavar="HOST:PORT,…", default="localhost:9092", show_default=True, help="Where Kafka is."
-)
+@click.option("--brokers", metavar="HOST:PORT,…", help="Where Kafka is. [default: as the settings say]")
+@config_option
 @shipper_option
 @split_option
 @click.option("--speed", type=Speed(), default="20", show_default=True, help="Times real time, or max.")
@@ -65,7 +65,8 @@ from schemas import Rules
 )
 def ship(
     recording: Path,
-    brokers: str,
+    brokers: str | None,
+    config: Path | None,
     shipper_name: str,
     split: bool | None,
     speed: float,
@@ -84,10 +85,11 @@ def ship(
     shipment = Shipment(
         read, ENVELOPES[shipper_name], is_split(shipper_name, split), with_markers, duplicate, seed
     )
-    topics = RawTopics()
+    settings = settings_from(config, os.environ)
     try:
-        with shipper(brokers, timeout_seconds, api_version) as connected:
-            arrivals = shipment.arrivals(topics, connected.partitions(topics), Rules())
+        with shipper(brokers or settings.brokers, timeout_seconds, api_version) as connected:
+            partitions = connected.partitions(settings.topics)
+            arrivals = shipment.arrivals(settings.topics, partitions, settings.rules)
             with progress_bar(read.name, arrivals, Console(stderr=True)) as on_progress:
                 connected.ship(arrivals, Pacer(speed), on_progress)
             click.echo(f"{connected.delivery.acknowledged.total()} records acknowledged by Kafka", err=True)
