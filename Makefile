@@ -39,7 +39,7 @@ fmt: setup ## Format the code
 	$(BIN)/ruff format
 
 schemas: setup ## Write docs/schemas/ from the models
-	$(BIN)/python -m schemas.export docs/schemas
+	$(BIN)/python -m tools.json_schemas
 
 bench: setup ## Measure intake against a plain Faust agent
 	$(BIN)/python bench/intake_vs_agent.py
