@@ -46,6 +46,9 @@ class Rules(Noun):
     rival_grace_seconds: float = Field(
         20.0, ge=0, description="How long a verdict waits for a rival's sample"
     )
+    unproven_after_seconds: float = Field(
+        10.0, ge=0, description="How long a burst without a proven cause is watched before it is told"
+    )
     hold_seconds: float = Field(60.0, ge=0, description="How long a DNS symptom is held at most")
     retention_seconds: int = Field(300, ge=60, description="How much settled history is kept")
     slow_request_seconds: float = Field(1.0, gt=0, description="From here a success counts as slow")

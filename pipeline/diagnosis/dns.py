@@ -47,6 +47,7 @@ def examine(view: View) -> Finding:
             strength=failing.strength,
             evidence=(failing.evidence,),
             explains=Explains(failing.since - 5, failing.last + CARRY_OVER_SECONDS if over else None),
+            last=failing.last,
         )
     return _judge(view)
 

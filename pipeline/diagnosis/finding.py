@@ -36,6 +36,7 @@ class Finding:
     """One cause's answer for one instance.
 
     `since`: event time at which the cause set in, so that of two proven causes the earlier leads.
+    `last`: the cause's own latest sign (a kill, a failed lookup), which keeps its incident open.
     `reason`: the fact that refutes it, or the measurement that would decide it.
     `strength`: 0 to 1, how much its decisive evidence alone is worth (docs/causes.md).
     """
@@ -48,4 +49,5 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     explains: Explains | None = None
     level: str | None = None
+    last: float | None = None
     values: dict[str, float] = field(default_factory=dict)

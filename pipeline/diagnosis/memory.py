@@ -67,6 +67,7 @@ def _proven(
         strength=0.95 if kills else 0.85,
         evidence=(evidence,),
         explains=Explains(since - LOOKBACK_SECONDS),
+        last=max([r.end for r in kills] + killed_at),
     )
 
 

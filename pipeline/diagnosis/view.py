@@ -1,5 +1,6 @@
 """What a cause may look at: one instance, its trouble, and every measurement settled by now."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +20,7 @@ from pipeline.history import (
     starvation_episodes,
     storage_readings,
 )
-from schemas import DNS_KINDS, Rules, SampleKind, SymptomKind
+from schemas import DNS_KINDS, Exemplar, Rules, SampleKind, SymptomKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,10 @@ class View:
         events: EventStore,
         samples: SampleStore,
         rules: Rules,
+        host: str | None = None,
     ) -> None:
         self.instance = instance
+        self._places = (instance, *((f"@{host}",) if host else ()))
         self.now = now
         self.requests = requests
         self.rules = rules
@@ -76,7 +79,7 @@ class View:
     @cached_property
     def storage(self) -> list[StorageReading]:
         """Storage from its own side: measured for this instance, or for the whole domain."""
-        for place in (self.instance, ""):
+        for place in (*self._places, ""):
             rows = self._samples.rows(SampleKind.STORAGE, place, self._from, self.now)
             if rows:
                 return storage_readings(rows)
@@ -88,19 +91,19 @@ class View:
         return {
             upstream: dns_readings(rows)
             for place, upstream in self._samples.keys(SampleKind.DNS)
-            if place in (self.instance, "")
+            if place in (*self._places, "")
             and (rows := self._samples.rows(SampleKind.DNS, place, self._from, self.now, upstream))
         }
 
     @cached_property
     def dns_lines(self) -> list[DnsLine]:
-        """DNS symptoms of this instance within the retention."""
-        return [
+        """DNS symptoms of this instance, or of its host, within the retention, by second."""
+        lines = [
             DnsLine(second, tag[1], SymptomKind(tag[0]), bucket.count())
-            for second, tag, bucket in self._events.buckets(
-                self.instance, self._from, self.now - 1, DNS_KINDS
-            )
+            for place in self._places
+            for second, tag, bucket in self._events.buckets(place, self._from, self.now - 1, DNS_KINDS)
         ]
+        return sorted(lines, key=lambda line: (line.second, line.upstream, line.kind))
 
     @cached_property
     def spread(self) -> Spread | None:
@@ -118,6 +121,14 @@ class View:
     def slow(self, start: float, end: float) -> int:
         """Requests logged as a slow success in `[start, end)`."""
         return self._count(start, end, SymptomKind.REQUEST_SLOW)
+
+    def slow_list(self, since: float) -> list[Request]:
+        """Slow successes since then, by end."""
+        return self._events.slow_requests(self.instance, int(since), self.now - 1)
+
+    def exemplars(self, since: int, kinds: Iterable[SymptomKind]) -> list[Exemplar]:
+        """Raw lines of `kinds` kept as examples since then."""
+        return self._events.exemplars(self.instance, since, self.now - 1, kinds)
 
     def starts(self, start: float, end: float) -> int:
         """Process starts logged in `[start, end)`."""

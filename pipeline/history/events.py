@@ -99,6 +99,12 @@ class EventStore:
         """Every place a symptom was seen at, sorted."""
         return sorted(self._places)
 
+    def any_from(self, second: int | None) -> bool:
+        """Whether any symptom lies at or after `second`."""
+        return any(
+            second is None or any(one >= second for one in seconds) for seconds in self._places.values()
+        )
+
     def buckets(
         self, place: str, first: int, last: int, kinds: Iterable[SymptomKind]
     ) -> Iterator[tuple[int, Tag, Bucket]]:

@@ -81,6 +81,10 @@ class SampleStore:
         """(place, upstream) of every series of `kind`, sorted."""
         return sorted((place, upstream) for name, place, upstream in self._series if name == kind.value)
 
+    def latest(self) -> float | None:
+        """Time of the newest row of all, None where there is none."""
+        return max((series.times[-1] for series in self._series.values() if series.times), default=None)
+
     def forget(self, before: float) -> None:
         """Drop rows older than `before`, but keep the last one of them: a rate needs its predecessor."""
         for key in list(self._series):

@@ -1,0 +1,218 @@
+"""Follow: what goes on in an open incident, second by second, until it is over.
+
+Laws:
+- a request belongs to the incident whose cause accounts for it, and counts once;
+- a cause may be gained while the incident is open, and is lost only to a measurement that refutes it;
+- an incident ends with the last sign of trouble, and that is said only after a quiet time.
+"""
+
+from pipeline.core.incident import Member, OpenIncident
+from pipeline.core.state import DomainState
+from pipeline.diagnosis import Standing, Verdict, View, examine, weigh
+from pipeline.diagnosis.advice import advise
+from pipeline.diagnosis.timeline import steps
+from pipeline.diagnosis.words import amount, clock, seconds
+from pipeline.history import Request
+from schemas import REQUEST_KINDS, Cause, Change, ChangeKind, IncidentState, SymptomKind
+
+CONFIRM_EVERY_SECONDS = 5
+CONFIRMED_FOR_SECONDS = 30
+"""How long a cause that was last seen then still takes new failures."""
+REJUDGE_FOR_SECONDS = 60
+ESCALATION_STEPS = (100, 1_000, 10_000, 100_000)
+EXEMPLARS_MAX = 3
+
+
+def follow_incidents(state: DomainState, second: int) -> list[Change]:
+    """Take what belongs to each unresolved incident, judge it again where due, move its life along."""
+    changes: list[Change] = []
+    for incident in state.unresolved():
+        failed_before = incident.failed
+        for instance in sorted(incident.members):
+            _follow_member(state, incident, instance, second)
+        changes += _rejudge(state, incident, second)
+        changes += _escalate(incident, failed_before, second)
+        changes += _move_on(state, incident, second)
+    return changes
+
+
+def _follow_member(state: DomainState, incident: OpenIncident, instance: str, second: int) -> None:
+    member = incident.members[instance]
+    loose = state.loose.get(instance, {})
+    if loose or second % CONFIRM_EVERY_SECONDS == 0:
+        view = _recent_view(state, incident, instance, second)
+        _confirm(incident, member, view, second)
+        _absorb(state, incident, member, instance, [r for r in view.requests if r.key in loose], second)
+    _measure_impact(state, incident, member, instance, second)
+
+
+def _recent_view(state: DomainState, incident: OpenIncident, instance: str, second: int) -> View:
+    """The member as it is now: its own and the loose failures of the last minute."""
+    window = state.rules.burst.window_seconds
+    recent = {key: end for key, end in incident.keys.items() if end >= second - window}
+    return state.view(
+        instance, second, state.requests(instance, recent | state.loose.get(instance, {}), second)
+    )
+
+
+def _confirm(incident: OpenIncident, member: Member, view: View, second: int) -> None:
+    if incident.cause is Cause.UNPROVEN:
+        member.confirmed_at = float(second + 1)
+        return
+    finding = examine(view)[incident.cause]
+    if finding.standing is Standing.PROVEN:
+        member.follow(finding.explains, float(second + 1))
+        if finding.last is not None:
+            incident.last_sign_at = max(incident.last_sign_at, finding.last)
+    elif finding.standing is Standing.REFUTED and member.end is None and view.requests:
+        member.end = member.confirmed_at
+
+
+def _absorb(
+    state: DomainState,
+    incident: OpenIncident,
+    member: Member,
+    instance: str,
+    requests: list[Request],
+    second: int,
+) -> None:
+    if second + 1 - member.confirmed_at > CONFIRMED_FOR_SECONDS:
+        return
+    loose = state.loose.get(instance, {})
+    for request in requests:
+        if member.takes(request):
+            incident.take(request)
+            del loose[request.key]
+
+
+def _measure_impact(
+    state: DomainState, incident: OpenIncident, member: Member, instance: str, second: int
+) -> None:
+    """Requests of this second that the incident slowed, and those that went well: the denominator."""
+    incident.ok += state.events.count(instance, second, second, (SymptomKind.REQUEST_OK,))
+    incident.estimated = incident.estimated or state.events.cut(instance, second, second)
+    for request in state.events.slow_requests(instance, second, second):
+        if member.takes(request) and request.key not in incident.keys:
+            incident.slow += 1
+            incident.name(request)
+            if incident.cause in (Cause.CPU_SATURATION, Cause.STORAGE_LATENCY) and incident.failed == 0:
+                incident.last_sign_at = max(incident.last_sign_at, request.end)
+
+
+def _rejudge(state: DomainState, incident: OpenIncident, second: int) -> list[Change]:
+    """Look for a cause that was not there yet, or drop one that a late measurement refutes."""
+    now = second + 1
+    if second % CONFIRM_EVERY_SECONDS and incident.settled_verdict:
+        return []
+    named = incident.cause is not Cause.UNPROVEN
+    if named and now > (incident.verdict_at or now) + REJUDGE_FOR_SECONDS:
+        return []
+    instance, view = _leading_view(state, incident, second)
+    verdict = weigh(view)
+    told_at = now + state.rules.lateness_seconds
+    if verdict.cause is None:
+        return []
+    if not incident.settled_verdict or (not named and verdict.cause is not Cause.UNPROVEN):
+        first_settled = not incident.settled_verdict
+        _take_verdict(incident, verdict, instance, view, told_at)
+        if verdict.cause is Cause.UNPROVEN and not first_settled:
+            return []
+        return [_diagnosed(incident, float(now))]
+    if named and verdict.cause is not incident.cause and _refuted(verdict, view, incident.cause):
+        lost = incident.cause
+        _take_verdict(incident, verdict, instance, view, told_at)
+        incident.trigger = incident.trigger or f"was taken for {lost.value} at first"
+        return [_diagnosed(incident, float(now))]
+    return []
+
+
+def _refuted(verdict: Verdict, view: View, cause: Cause) -> bool:
+    return examine(view)[cause].standing is Standing.REFUTED and bool(view.requests)
+
+
+def _leading_view(state: DomainState, incident: OpenIncident, second: int) -> tuple[str, View]:
+    """The member with most of the incident's failures still remembered, and its view on them."""
+    views = {
+        instance: state.view(instance, second, state.requests(instance, incident.keys, second))
+        for instance in sorted(incident.members)
+    }
+    leading = max(views, key=lambda name: (len(views[name].requests), name))
+    return leading, views[leading]
+
+
+def _take_verdict(
+    incident: OpenIncident, verdict: Verdict, instance: str, view: View, told_at: float
+) -> None:
+    incident.judge(verdict, told_at)
+    incident.members[instance].follow(verdict.explains, float(view.now))
+    enrich(incident, view)
+
+
+def _diagnosed(incident: OpenIncident, now: float) -> Change:
+    if incident.cause is Cause.UNPROVEN:
+        missing = [r.reason for r in incident.rivals if r.standing.value == "undecided"]
+        reason = "no cause is carried by evidence" + (f": {missing[0]}" if missing else "")
+    else:
+        fact = incident.evidence[0].text if incident.evidence else incident.cause.value
+        reason = f"cause: {incident.cause.value} ({incident.confidence:.2f}): {fact}"
+    return incident.change(ChangeKind.DIAGNOSED, now, reason)
+
+
+def enrich(incident: OpenIncident, view: View) -> None:
+    """Bring timeline, advice and examples up to what the view knows."""
+    shown = incident.show()
+    for step in steps(shown, view):
+        incident.step(step.step, step.at, step.text, step.instance)
+    incident.advice = advise(shown, view) or incident.advice
+    if not incident.exemplars:
+        found = view.exemplars(int(incident.first_symptom_at), REQUEST_KINDS)
+        incident.exemplars = tuple(found[:EXEMPLARS_MAX])
+
+
+def _escalate(incident: OpenIncident, failed_before: int, second: int) -> list[Change]:
+    crossed = [step for step in ESCALATION_STEPS if failed_before < step <= incident.failed]
+    if not crossed or incident.state is not IncidentState.OPEN:
+        return []
+    reason = f"{amount(incident.failed, 'request')} failed so far"
+    return [incident.change(ChangeKind.ESCALATED, float(second + 1), reason)]
+
+
+def _move_on(state: DomainState, incident: OpenIncident, second: int) -> list[Change]:
+    """Recovering, resolved, or failing again."""
+    now = second + 1
+    life = state.rules.lifecycle
+    quiet = now - incident.last_sign_at
+    if incident.state is IncidentState.RECOVERING and quiet < life.recovering_after_seconds:
+        return [incident.change(ChangeKind.REOPENED, float(now), "requests fail again")]
+    if incident.state is IncidentState.OPEN and quiet >= life.recovering_after_seconds:
+        _refresh(state, incident, second)
+        reason = f"no sign of it since {clock(incident.last_sign_at)}"
+        return [incident.change(ChangeKind.RECOVERING, float(now), reason)]
+    if incident.state is IncidentState.RECOVERING and quiet >= life.resolved_after_seconds:
+        if _awaits_rulings(state, incident):
+            return []
+        _refresh(state, incident, second)
+        lasted = incident.last_sign_at - incident.first_symptom_at
+        reason = f"quiet for {seconds(quiet)}; it lasted {seconds(max(lasted, 0.0))}"
+        return [incident.change(ChangeKind.RESOLVED, float(now), reason)]
+    return []
+
+
+def _awaits_rulings(state: DomainState, incident: OpenIncident) -> bool:
+    """Whether DNS symptoms of its own time are still held: their count belongs into the last word."""
+    until = incident.last_sign_at + state.rules.lifecycle.recovering_after_seconds
+    return any(
+        held.second <= until
+        for held in state.held
+        if set(state.instances_at(held.place)) & set(incident.members)
+    )
+
+
+def _refresh(state: DomainState, incident: OpenIncident, second: int) -> None:
+    """Bring evidence and rivals up to date where the verdict stands, without moving its time."""
+    _, view = _leading_view(state, incident, second)
+    verdict = weigh(view)
+    if verdict.cause is incident.cause and verdict.cause is not Cause.UNPROVEN:
+        incident.evidence, incident.rivals = verdict.evidence, verdict.rivals
+        incident.confidence = max(incident.confidence, verdict.confidence)
+    enrich(incident, view)

@@ -1,0 +1,64 @@
+"""Held DNS symptoms: what becomes of each (law 4).
+
+A DNS symptom is held, never dropped. It is suppressed only when starvation of *its own* instance
+covers it, few of that instance's lookups fail around it, and no instance that is not starved fails at
+the same upstream. Whatever else it may be, it is released and told, or counted as a stray.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.diagnosis import View
+from schemas import Outcome
+
+AROUND_SECONDS = 30.0
+HARMLESS_FAILED_RATIO = 0.2
+HARMLESS_FAILED_MAX = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One held roll-up: where and when; its count and origins are read from the event store."""
+
+    place: str
+    second: int
+    kind: str
+    upstream: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What becomes of a held symptom, and why."""
+
+    outcome: Outcome
+    reason: str
+
+
+def starved_at(view: View, second: int) -> bool:
+    """Whether a CPU episode of the view's instance covers the whole second."""
+    return any(episode.covers(second) and episode.covers(second + 1, 1.0) for episode in view.episodes)
+
+
+def harmless(view: View, held: Held, healthy_peers: list[str]) -> str | None:
+    """None if starvation may account for the symptom, else what stands against that."""
+    if healthy_peers:
+        names = ", ".join(healthy_peers[:3])
+        return f"{held.upstream or 'the resolver'} also fails for {names}, which had CPU to spare"
+    low, high = held.second - AROUND_SECONDS, held.second + AROUND_SECONDS
+    inside = [
+        r
+        for upstream, readings in view.dns.items()
+        if not held.upstream or not upstream or upstream == held.upstream or len(view.dns) == 1
+        for r in readings
+        if low <= r.end <= high
+    ]
+    queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
+    if queries:
+        if failed > HARMLESS_FAILED_MAX and failed > HARMLESS_FAILED_RATIO * queries:
+            return f"{failed:.0f} of {queries:.0f} lookups around it failed, too many for a side effect"
+        return None
+    lines = sum(line.count for line in view.dns_lines if low <= line.second <= high)
+    served = view.ok(low, high) + view.slow(low, high)
+    if lines > HARMLESS_FAILED_MAX and lines > HARMLESS_FAILED_RATIO * (lines + served):
+        return f"{lines} lookups failed around it beside {served} requests that went through"
+    return None

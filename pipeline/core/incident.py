@@ -1,0 +1,217 @@
+"""One incident as the core remembers it, and the noun it shows to others."""
+
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from pipeline.core.lifecycle import after
+from pipeline.diagnosis import Explains, Verdict
+from pipeline.history import Request
+from schemas import (
+    Advice,
+    Cause,
+    Change,
+    ChangeKind,
+    Evidence,
+    Exemplar,
+    Impact,
+    Incident,
+    IncidentState,
+    Rival,
+    Step,
+)
+
+NAMES_MAX = 64
+"""Routes or clients counted by name; the rest count as `other`."""
+NAMES_SHOWN = 8
+
+
+def incident_id(domain: str, family: str, opening: str) -> str:
+    """Law 5: identity is derived from what opened the incident, so that history repeats itself exactly."""
+    return sha256(f"{domain}\n{family}\n{opening}".encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Member:
+    """One instance of an incident: since when, and which of its requests the cause accounts for.
+
+    `confirmed_at`: the last second at which its cause was seen to hold.
+    """
+
+    since: float
+    confirmed_at: float
+    start: float
+    end: float | None = None
+    clients: tuple[str, ...] | None = None
+
+    def takes(self, request: Request) -> bool:
+        """Whether `request` overlaps what the cause explains."""
+        if self.clients is not None and request.client not in self.clients:
+            return False
+        return request.end >= self.start and (self.end is None or request.start <= self.end)
+
+    def follow(self, explains: Explains | None, now: float) -> None:
+        """The cause was seen again at `now`: widen what it explains."""
+        self.confirmed_at = now
+        if explains is not None:
+            self.start = min(self.start, explains.start)
+            self.end = explains.end
+            self.clients = explains.clients
+
+
+@dataclass(slots=True)
+class OpenIncident:
+    """State of one incident. Times are unix seconds of event time.
+
+    `settled_verdict` is False while `unproven` only means "evidence is still due".
+    `keys` are the requests it took, with their end, so that another line of one counts nothing.
+    """
+
+    id: str
+    domain: str
+    cause: Cause
+    opened_at: float
+    first_symptom_at: float
+    last_sign_at: float
+    state: IncidentState
+    seq: int = 0
+    confidence: float = 0.0
+    level: str | None = None
+    settled_verdict: bool = False
+    verdict_at: float | None = None
+    members: dict[str, Member] = field(default_factory=dict)
+    keys: dict[str, float] = field(default_factory=dict)
+    failed: int = 0
+    slow: int = 0
+    ok: int = 0
+    estimated: bool = False
+    routes: dict[str, int] = field(default_factory=dict)
+    clients: dict[str, int] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+    rivals: tuple[Rival, ...] = ()
+    steps: dict[str, Step] = field(default_factory=dict)
+    advice: tuple[Advice, ...] = ()
+    exemplars: tuple[Exemplar, ...] = ()
+    suppressed: int = 0
+    released: int = 0
+    late: int = 0
+    trigger: str | None = None
+
+    def take(self, request: Request) -> None:
+        """Count `request` as one of this incident's, once."""
+        if request.key in self.keys:
+            return
+        self.keys[request.key] = request.end
+        self.failed += 1
+        self.first_symptom_at = min(self.first_symptom_at, request.end)
+        self.last_sign_at = max(self.last_sign_at, request.end)
+        self.name(request)
+
+    def name(self, request: Request) -> None:
+        """Count its route and client."""
+        _count(self.routes, request.route or "unknown")
+        _count(self.clients, request.client or "unknown")
+
+    def judge(self, verdict: Verdict, at: float) -> None:
+        """Take over a verdict that was reached at event time `at`."""
+        self.cause = verdict.cause or Cause.UNPROVEN
+        self.confidence = verdict.confidence
+        self.level = verdict.level
+        self.evidence = verdict.evidence
+        self.rivals = verdict.rivals
+        self.settled_verdict = verdict.cause is not None
+        if verdict.cause is not None:
+            self.verdict_at = at
+
+    def step(self, name: str, at: float, text: str, instance: str | None = None) -> None:
+        """Note a step of the cascade; the earliest of its kind stands."""
+        known = self.steps.get(name)
+        if known is None or at < known.at:
+            self.steps[name] = Step(at=at, step=name, text=text, instance=instance)
+
+    def change(self, kind: ChangeKind, at: float, reason: str) -> Change:
+        """Move along the lifecycle and say so."""
+        self.state = after(None if self.seq == 0 else self.state, kind)
+        self.seq += 1
+        return Change(
+            id=f"{self.id}:{self.seq}", seq=self.seq, kind=kind, at=at, reason=reason, incident=self.show()
+        )
+
+    def show(self) -> Incident:
+        """The incident as others see it."""
+        total = self.ok + self.slow + self.failed
+        return Incident(
+            id=self.id,
+            domain=self.domain,
+            instances=tuple(sorted(self.members)),
+            cause=self.cause,
+            level=self.level,
+            confidence=self.confidence,
+            state=self.state,
+            first_symptom_at=round(self.first_symptom_at, 6),
+            opened_at=self.opened_at,
+            verdict_at=self.verdict_at,
+            resolved_at=round(self.last_sign_at, 6) if self.state is IncidentState.RESOLVED else None,
+            impact=Impact(
+                requests_failed=self.failed,
+                requests_slow=self.slow,
+                requests_total=total or None,
+                estimated=self.estimated,
+                routes=_top(self.routes),
+                clients=_top(self.clients),
+            ),
+            evidence=self.evidence,
+            rejected=self.rivals,
+            timeline=tuple(sorted(self.steps.values(), key=lambda step: (step.at, step.step))),
+            advice=self.advice,
+            suppressed=self.suppressed,
+            released=self.released,
+            late=self.late,
+            trigger=self.trigger,
+            exemplars=self.exemplars,
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """JSON-able form."""
+        plain = {name: getattr(self, name) for name in self.__slots__ if name not in _NOUNS}
+        plain["members"] = {name: asdict(member) for name, member in self.members.items()}
+        for name in ("evidence", "rivals", "advice", "exemplars"):
+            plain[name] = [noun.model_dump(mode="json") for noun in getattr(self, name)]
+        plain["steps"] = {name: step.model_dump(mode="json") for name, step in self.steps.items()}
+        return plain
+
+    @classmethod
+    def restore(cls, snapshot: dict[str, Any]) -> "OpenIncident":
+        """The incident that gave `snapshot`."""
+        plain = dict(snapshot)
+        plain["cause"] = Cause(plain["cause"])
+        plain["state"] = IncidentState(plain["state"])
+        plain["members"] = {
+            name: Member(**{**member, "clients": _maybe_tuple(member["clients"])})
+            for name, member in plain["members"].items()
+        }
+        for name, noun in (
+            ("evidence", Evidence),
+            ("rivals", Rival),
+            ("advice", Advice),
+            ("exemplars", Exemplar),
+        ):
+            plain[name] = tuple(noun.model_validate(one) for one in plain[name])
+        plain["steps"] = {name: Step.model_validate(step) for name, step in plain["steps"].items()}
+        return cls(**plain)
+
+
+_NOUNS = frozenset({"members", "evidence", "rivals", "advice", "exemplars", "steps"})
+
+
+def _maybe_tuple(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def _count(names: dict[str, int], name: str) -> None:
+    key = name if name in names or len(names) < NAMES_MAX else "other"
+    names[key] = names.get(key, 0) + 1
+
+
+def _top(names: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))[:NAMES_SHOWN])

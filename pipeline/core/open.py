@@ -1,0 +1,254 @@
+"""Open: failed requests that nothing explains, gathered until they are a burst and have a verdict.
+
+Laws:
+- a stray error opens nothing; neither does a busy CPU, a throttled period or a lost DNS query alone;
+- a burst is judged before it is told, but told as unproven rather than kept back for long;
+- an instance in two troubles has two incidents: DNS and memory stand beside whatever else goes on.
+"""
+
+from pipeline.core.incident import Member, OpenIncident, incident_id
+from pipeline.core.state import DomainState
+from pipeline.diagnosis import Explains, Finding, Standing, Verdict, View, weigh
+from pipeline.diagnosis import dns as dns_cause
+from pipeline.diagnosis import memory as memory_cause
+from pipeline.diagnosis.words import amount, clock
+from pipeline.history import Request
+from schemas import Cause, Change, ChangeKind, IncidentState, SampleKind
+
+PATIENCE_SECONDS = 30
+"""A burst whose evidence is still due is told as unproven after this long."""
+SLOW_REQUESTS_MIN = 20
+SLOW_SHARE_MIN = 0.3
+SLOW_WINDOW_SECONDS = 30
+BESIDE = {Cause.DNS_OUTAGE: dns_cause.examine, Cause.MEMORY_PRESSURE: memory_cause.examine}
+"""Causes with symptoms of their own: they need no failed request to be seen."""
+
+
+def gather(state: DomainState, second: int) -> None:
+    """Put the failed requests of `second` where they belong: to an incident that explains them, or loose."""
+    taken = {key for incident in state.incidents.values() for key in incident.keys}
+    for instance in _instances(state):
+        loose = state.loose.setdefault(instance, {})
+        for request in state.events.failed_requests(instance, second, second):
+            if request.key not in taken and request.key not in loose:
+                loose[request.key] = request.end
+        oldest = second - state.rules.burst.window_seconds
+        state.loose[instance] = {key: end for key, end in loose.items() if end >= oldest}
+        if not state.loose[instance]:
+            del state.loose[instance]
+
+
+def _instances(state: DomainState) -> list[str]:
+    return [place for place in state.events.places() if place and not place.startswith("@")]
+
+
+def open_incidents(state: DomainState, second: int) -> list[Change]:
+    """Open, join or reopen incidents for the troubles that stand at the end of `second`."""
+    changes: list[Change] = []
+    for instance in sorted(state.loose):
+        if len(state.loose[instance]) >= state.rules.burst.requests:
+            requests = state.requests(instance, state.loose[instance], second)
+            changes += _open_burst(state, second, instance, requests)
+    for instance in _known_instances(state):
+        changes += _open_beside(state, second, instance)
+        changes += _open_slow(state, second, instance)
+    return changes
+
+
+def _known_instances(state: DomainState) -> list[str]:
+    measured = [place for place, _ in state.samples.keys(SampleKind.MEMORY)]
+    asking = [place for place, _ in state.samples.keys(SampleKind.DNS)]
+    return sorted({place for place in (*_instances(state), *measured, *asking) if place and place[0] != "@"})
+
+
+def _open_burst(state: DomainState, second: int, instance: str, requests: list[Request]) -> list[Change]:
+    if len(requests) < state.rules.burst.requests:
+        return []
+    view = state.view(instance, second, requests)
+    verdict = weigh(view)
+    if verdict.cause is None and second + 1 < view.first_end + PATIENCE_SECONDS:
+        return []
+    if verdict.cause is Cause.UNPROVEN and second + 1 < view.first_end + state.rules.unproven_after_seconds:
+        return []
+    taken = [r for r in requests if _within(verdict.explains, r)] or requests
+    return _enter(state, second, instance, verdict, taken, view)
+
+
+def _within(explains: Explains | None, request: Request) -> bool:
+    if explains is None:
+        return True
+    return Member(0, 0, explains.start, explains.end, explains.clients).takes(request)
+
+
+def _open_beside(state: DomainState, second: int, instance: str) -> list[Change]:
+    """DNS and memory troubles show in their own evidence, whatever else the instance suffers from."""
+    changes: list[Change] = []
+    for cause, examine in BESIDE.items():
+        if state.incident_of(instance, cause) is not None or not _suspect(state, second, instance, cause):
+            continue
+        view = state.view(instance, second, state.requests(instance, state.loose.get(instance, {}), second))
+        finding = examine(view)
+        if finding.standing is not Standing.PROVEN or _is_old_news(state, instance, finding):
+            continue
+        verdict = weigh(view)
+        if verdict.cause is not cause:
+            verdict = Verdict(
+                cause,
+                round(finding.strength, 2),
+                finding.evidence,
+                verdict.rivals,
+                finding.since,
+                finding.explains,
+            )
+        taken = [r for r in view.requests if _within(finding.explains, r)]
+        changes += _enter(state, second, instance, verdict, taken, view)
+    return changes
+
+
+def _suspect(state: DomainState, second: int, instance: str, cause: Cause) -> bool:
+    """A cheap look before the thorough one: did anything of this cause's own kind just happen?"""
+    view = state.view(instance, second, [])
+    if cause is Cause.MEMORY_PRESSURE:
+        recent = [r for r in view.memory[-5:] if r.end > second - 15]
+        return any(r.oom_kills for r in recent) or bool(view.kills(second - 1, second + 1))
+    lost = any(r.failed and r.end > second for readings in view.dns.values() for r in readings[-2:])
+    return lost or any(line.second == second for line in view.dns_lines[-3:])
+
+
+def _is_old_news(state: DomainState, instance: str, finding: Finding) -> bool:
+    """Whether a resolved incident of the same cause already told of this very trouble."""
+    return any(
+        incident.cause is finding.cause
+        and instance in incident.members
+        and incident.state is IncidentState.RESOLVED
+        and (finding.evidence[0].at or 0) <= incident.last_sign_at
+        and finding.since is not None
+        and finding.since <= incident.last_sign_at
+        for incident in state.incidents.values()
+    )
+
+
+def _open_slow(state: DomainState, second: int, instance: str) -> list[Change]:
+    """v2 logs a pull that was given up on as a slow success: many of them under a proven cause are impact."""
+    if second % 5 or any(instance in incident.members for incident in state.unresolved()):
+        return []
+    first = second - SLOW_WINDOW_SECONDS
+    slow = state.events.slow_requests(instance, first, second)
+    if len(slow) < SLOW_REQUESTS_MIN:
+        return []
+    view = state.view(instance, second, slow)
+    if len(slow) < SLOW_SHARE_MIN * (len(slow) + view.ok(first, second + 1)):
+        return []
+    verdict = weigh(view)
+    if verdict.cause not in (Cause.CPU_SATURATION, Cause.STORAGE_LATENCY) or verdict.confidence < 0.7:
+        return []
+    return _enter(state, second, instance, verdict, [], view)
+
+
+def _enter(
+    state: DomainState, second: int, instance: str, verdict: Verdict, requests: list[Request], view: View
+) -> list[Change]:
+    """Let `instance` enter the incident of its cause: join an open one, reopen a recent one, or open one."""
+    cause = verdict.cause or Cause.UNPROVEN
+    now = float(second + 1)
+    told_at = now + state.rules.lateness_seconds
+    member = Member(view.onset, now, view.onset)
+    member.follow(verdict.explains, now)
+    open_one = next((i for i in state.unresolved() if _same_trouble(i, cause, verdict)), None)
+    if open_one is not None:
+        return _join(open_one, instance, member, requests, now)
+    returned = _returned(state, instance, cause, view.onset)
+    if returned is not None:
+        returned.members[instance] = member
+        _take(returned, requests)
+        returned.last_sign_at = max(returned.last_sign_at, view.onset, now - 1)
+        reason = f"{instance} is in the same trouble again, {cause.value}, since {clock(view.onset)}"
+        return [returned.change(ChangeKind.REOPENED, now, reason)]
+    incident = _create(state, instance, verdict, requests, view, now)
+    incident.members[instance] = member
+    incident.judge(verdict, told_at)
+    _take(incident, requests)
+    what = f"{amount(len(requests), 'request')} failed" if requests else "its own measurements show it"
+    reason = f"{what} on {instance} since {clock(incident.first_symptom_at)}; cause: {_spoken(verdict)}"
+    return [incident.change(ChangeKind.OPENED, now, reason)]
+
+
+def _spoken(verdict: Verdict) -> str:
+    if verdict.cause is None:
+        return "not proven yet, evidence is still due"
+    if verdict.cause is Cause.UNPROVEN:
+        return "unproven"
+    return f"{verdict.cause.value} ({verdict.confidence:.2f})"
+
+
+def _same_trouble(incident: OpenIncident, cause: Cause, verdict: Verdict) -> bool:
+    if incident.cause is not cause:
+        return False
+    if cause is Cause.CLIENT_TIMEOUT and verdict.explains is not None:
+        mine = set(verdict.explains.clients or ())
+        return any(mine & set(member.clients or ()) for member in incident.members.values())
+    return incident.level == verdict.level
+
+
+def _join(
+    incident: OpenIncident, instance: str, member: Member, requests: list[Request], now: float
+) -> list[Change]:
+    known = incident.members.get(instance)
+    _take(incident, requests)
+    if known is not None:
+        known.start, known.end, known.clients = min(known.start, member.start), member.end, member.clients
+        known.confirmed_at = now
+        if incident.state is IncidentState.RECOVERING:
+            return [incident.change(ChangeKind.REOPENED, now, f"{instance} fails again")]
+        return []
+    incident.members[instance] = member
+    return [
+        incident.change(ChangeKind.JOINED, now, f"{instance} is hit as well, since {clock(member.since)}")
+    ]
+
+
+def _take(incident: OpenIncident, requests: list[Request]) -> None:
+    for request in requests:
+        incident.take(request)
+
+
+def _returned(state: DomainState, instance: str, cause: Cause, onset: float) -> OpenIncident | None:
+    within = state.rules.lifecycle.reopen_within_seconds
+    recent = [
+        one
+        for one in state.incidents.values()
+        if one.state is IncidentState.RESOLVED
+        and one.cause is cause
+        and cause is not Cause.UNPROVEN
+        and instance in one.members
+        and onset - one.last_sign_at <= within
+    ]
+    return max(recent, key=lambda one: (one.last_sign_at, one.id), default=None)
+
+
+def _create(
+    state: DomainState, instance: str, verdict: Verdict, requests: list[Request], view: View, now: float
+) -> OpenIncident:
+    """A new incident; its id comes from the domain, its cause and what opened it."""
+    cause = verdict.cause or Cause.UNPROVEN
+    first = min((r.end for r in requests), default=verdict.since if verdict.since is not None else now)
+    opening = min(((r.end, r.first_id) for r in requests), default=(first, ""))
+    identity = incident_id(state.domain, cause.value, f"{instance}\n{opening[0]:.6f}\n{opening[1]}")
+    before = [one for one in state.incidents.values() if instance in one.members and one.cause is not cause]
+    incident = OpenIncident(
+        id=identity,
+        domain=state.domain,
+        cause=cause,
+        opened_at=now,
+        first_symptom_at=first,
+        last_sign_at=max((r.end for r in requests), default=now),
+        state=IncidentState.OPEN,
+    )
+    recent = [
+        one for one in before if view.onset - one.last_sign_at < state.rules.lifecycle.resolved_after_seconds
+    ]
+    if recent:
+        leader = max(recent, key=lambda one: (one.opened_at, one.id))
+        incident.trigger = f"follows {leader.id} ({leader.cause.value}) on {instance}"
+    state.incidents[identity] = incident
+    return incident

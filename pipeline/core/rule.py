@@ -1,0 +1,157 @@
+"""Rule: decide what becomes of held DNS symptoms, once enough is settled to be sure."""
+
+from hashlib import sha256
+
+from pipeline.core.hold import Held, Ruling, harmless, starved_at
+from pipeline.core.incident import OpenIncident
+from pipeline.core.state import DomainState
+from pipeline.diagnosis import View
+from pipeline.diagnosis.words import clock
+from schemas import DNS_KINDS, Cause, Decision, Outcome, SymptomKind
+
+PEER_LINES_MIN = 2
+PEER_SECONDS = 30
+
+
+def rule_held(state: DomainState, second: int) -> list[Decision]:
+    """Rule on every held symptom that is ripe at the end of `second`, oldest first."""
+    decisions = []
+    for held in sorted(
+        state.held, key=lambda one: (one.second, one.place, one.kind, one.upstream, one.question)
+    ):
+        if held.second > second:
+            break
+        ruled = _rule(state, held, second)
+        if ruled is None:
+            continue
+        ruling, incident = ruled
+        del state.held[held]
+        decisions.append(_decision(state, held, ruling, incident, second))
+    return decisions
+
+
+def _rule(state: DomainState, held: Held, second: int) -> tuple[Ruling, OpenIncident | None] | None:
+    """The ruling and the incident it refers to; None while it is too early to tell."""
+    instances = state.instances_at(held.place)
+    views = [state.view(instance, second, []) for instance in instances]
+    for view in views:
+        outage = state.incident_of(view.instance, Cause.DNS_OUTAGE)
+        if outage is not None and _inside(outage, view.instance, held.second):
+            return Ruling(Outcome.RELEASED, f"part of the DNS outage: {_fact(outage)}"), outage
+    if second + 1 < held.second + state.rules.hold_seconds:
+        return None
+    return _final(state, held, views, second)
+
+
+def _inside(incident: OpenIncident, instance: str, second: int) -> bool:
+    member = incident.members[instance]
+    return second + 1 >= member.start and (member.end is None or second <= member.end)
+
+
+def _fact(incident: OpenIncident) -> str:
+    return incident.evidence[0].text if incident.evidence else incident.cause.value
+
+
+def _final(
+    state: DomainState, held: Held, views: list[View], second: int
+) -> tuple[Ruling, OpenIncident | None]:
+    covering = [_covering(state, view, held.second) for view in views]
+    if views and all(incident is not None for incident in covering):
+        doubts = [harmless(view, held, _healthy_peers(state, held, second)) for view in views]
+        doubt = next((one for one in doubts if one is not None), None)
+        incident = covering[0]
+        assert incident is not None
+        if doubt is None:
+            reason = f"{views[0].instance} was starved of CPU at {clock(held.second)} and its other lookups were answered"
+            return Ruling(Outcome.SUPPRESSED, reason), incident
+        return Ruling(Outcome.RELEASED, f"starved of CPU, but {doubt}"), incident
+    troubled = _troubled(state, views, held.second)
+    if troubled is not None:
+        reason = (
+            f"not explained by {troubled.cause.value}"
+            if troubled.cause is not Cause.UNPROVEN
+            else "requests failed around it and no cause is proven"
+        )
+        return Ruling(Outcome.RELEASED, f"{reason}; held for {state.rules.hold_seconds:.0f} s"), troubled
+    if any(starved_at(view, held.second) for view in views):
+        return Ruling(
+            Outcome.COUNTED, "starved of CPU, but no request failed: a stray with no incident"
+        ), None
+    return Ruling(Outcome.COUNTED, "a stray: no incident around it, other lookups were answered"), None
+
+
+def _covering(state: DomainState, view: View, second: int) -> OpenIncident | None:
+    """The CPU incident of this instance that covers the second, by measured starvation of the instance."""
+    for incident in sorted(state.incidents.values(), key=lambda one: (one.opened_at, one.id)):
+        member = incident.members.get(view.instance)
+        if incident.cause is not Cause.CPU_SATURATION or member is None:
+            continue
+        if view.cpu:
+            if starved_at(view, second) and second + 1 >= member.start - 60:
+                return incident
+        elif member.start <= second <= incident.last_sign_at:
+            return incident
+    return None
+
+
+def _healthy_peers(state: DomainState, held: Held, second: int) -> list[str]:
+    """Instances that were not starved and failed at the same upstream around the same time."""
+    peers = []
+    for place in state.events.places():
+        for instance in state.instances_at(place):
+            if place == held.place or not instance or instance in state.instances_at(held.place):
+                continue
+            first, last = held.second - PEER_SECONDS, min(held.second + PEER_SECONDS, second)
+            lines = sum(
+                bucket.count()
+                for _, tag, bucket in state.events.buckets(place, first, last, DNS_KINDS)
+                if tag[1] == held.upstream and held.upstream
+            )
+            if lines >= PEER_LINES_MIN and not starved_at(state.view(instance, second, []), held.second):
+                peers.append(instance)
+    return sorted(set(peers))
+
+
+def _troubled(state: DomainState, views: list[View], second: int) -> OpenIncident | None:
+    """An incident on one of the instances around that second which does not explain the symptom."""
+    instances = {view.instance for view in views}
+    near = [
+        one
+        for one in state.incidents.values()
+        if instances & set(one.members) and one.first_symptom_at - 60 <= second <= one.last_sign_at + 20
+    ]
+    return min(near, key=lambda one: (one.opened_at, one.id), default=None)
+
+
+def _decision(
+    state: DomainState, held: Held, ruling: Ruling, incident: OpenIncident | None, second: int
+) -> Decision:
+    buckets = [
+        bucket
+        for _, tag, bucket in state.events.buckets(held.place, held.second, held.second, DNS_KINDS)
+        if tag == (held.kind, held.upstream, held.question)
+    ]
+    count = sum(bucket.count() for bucket in buckets) or 1
+    if incident is not None and ruling.outcome is Outcome.SUPPRESSED:
+        incident.suppressed += count
+    elif incident is not None and ruling.outcome is Outcome.RELEASED:
+        incident.released += count
+    origins = state.events.exemplars(held.place, held.second, held.second, (SymptomKind(held.kind),))
+    name = f"{state.domain}\n{held.place}\n{held.second}\n{held.kind}\n{held.upstream}\n{held.question}"
+    instances = state.instances_at(held.place)
+    return Decision(
+        id=sha256(name.encode()).hexdigest()[:16],
+        domain=state.domain,
+        instance=instances[0] if len(instances) == 1 else None,
+        host=held.place[1:] if held.place.startswith("@") else None,
+        kind=SymptomKind(held.kind),
+        upstream=held.upstream or None,
+        question=held.question or None,
+        symptom_at=float(held.second),
+        decided_at=float(second + 1),
+        count=count,
+        outcome=ruling.outcome,
+        incident_id=incident.id if incident is not None else None,
+        reason=ruling.reason,
+        origins=tuple(exemplar.origin for exemplar in origins[:2]),
+    )

@@ -1,0 +1,131 @@
+"""Everything the core knows of one domain. It is stored as one value, together with its offset (law 6)."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pipeline.core.hold import Held
+from pipeline.core.incident import OpenIncident
+from pipeline.diagnosis import View
+from pipeline.history import EventStore, Request, SampleStore
+from pipeline.history.samples import place_of
+from schemas import Cause, IncidentState, Rules, Signal, Symptom
+
+STATE_VERSION = 1
+"""Raised when the snapshot's shape changes; `restore` migrates older ones or refuses newer ones."""
+
+
+@dataclass(slots=True)
+class DomainState:
+    """State of one domain.
+
+    `settled`: every second below it has been judged. `earliest`: first second ever seen.
+    `loose`: per instance, the keys of failed requests nothing explains yet, with their end.
+    `held`: DNS symptoms that await a ruling. `hosts`: which instances were seen on which host.
+    """
+
+    domain: str
+    rules: Rules
+    settled: int | None = None
+    earliest: int | None = None
+    events: EventStore = field(default_factory=EventStore)
+    samples: SampleStore = field(default_factory=SampleStore)
+    incidents: dict[str, OpenIncident] = field(default_factory=dict)
+    loose: dict[str, dict[str, float]] = field(default_factory=dict)
+    held: dict[Held, bool] = field(default_factory=dict)
+    hosts: dict[str, list[str]] = field(default_factory=dict)
+
+    def know_host(self, signal: Signal) -> None:
+        """Learn on which host an instance runs; DNS lines of the host are placed by that."""
+        if signal.host is None or signal.instance is None:
+            return
+        instances = self.hosts.setdefault(signal.host, [])
+        if signal.instance not in instances:
+            instances.append(signal.instance)
+            instances.sort()
+
+    def instances_at(self, place: str) -> list[str]:
+        """The instances a place stands for: itself, or those known on its host."""
+        return self.hosts.get(place[1:], []) if place.startswith("@") else [place]
+
+    def host_of(self, instance: str) -> str | None:
+        """The host `instance` was seen on, if any."""
+        return next((host for host in sorted(self.hosts) if instance in self.hosts[host]), None)
+
+    def view(self, instance: str, second: int, requests: list[Request]) -> View:
+        """What causes may look at once `second` is settled."""
+        return View(
+            instance, second + 1, requests, self.events, self.samples, self.rules, self.host_of(instance)
+        )
+
+    def requests(self, instance: str, keys: dict[str, float], second: int) -> list[Request]:
+        """The failed requests with `keys` that are still remembered, as all their lines tell them."""
+        if not keys:
+            return []
+        first = max(int(min(keys.values())) - 1, second - self.rules.retention_seconds)
+        return [r for r in self.events.failed_requests(instance, first, second) if r.key in keys]
+
+    def unresolved(self) -> list[OpenIncident]:
+        """Incidents that are not resolved, by opening and id."""
+        live = [one for one in self.incidents.values() if one.state is not IncidentState.RESOLVED]
+        return sorted(live, key=lambda one: (one.opened_at, one.id))
+
+    def incident_of(self, instance: str, cause: Cause) -> OpenIncident | None:
+        """The unresolved incident of `cause` that `instance` belongs to."""
+        return next((i for i in self.unresolved() if i.cause is cause and instance in i.members), None)
+
+    def hold(self, symptom: Symptom) -> None:
+        """Hold a DNS symptom until it is ruled on."""
+        place = place_of(symptom.instance, symptom.host)
+        held = Held(place, symptom.second, symptom.kind.value, symptom.upstream or "", symptom.question or "")
+        self.held.setdefault(held, True)
+
+    def forget(self, second: int) -> None:
+        """Drop what is too old to matter: the bound on memory."""
+        before = second - self.rules.retention_seconds
+        self.events.forget(before)
+        self.samples.forget(before)
+        for incident in list(self.incidents.values()):
+            incident.keys = {key: end for key, end in incident.keys.items() if end >= before}
+            over = incident.last_sign_at + self.rules.lifecycle.reopen_within_seconds < second
+            if incident.state is IncidentState.RESOLVED and over:
+                del self.incidents[incident.id]
+
+    def snapshot(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {
+            "version": STATE_VERSION,
+            "settled": self.settled,
+            "earliest": self.earliest,
+            "events": self.events.snapshot(),
+            "samples": self.samples.snapshot(),
+            "incidents": [self.incidents[one].snapshot() for one in sorted(self.incidents)],
+            "loose": self.loose,
+            "held": [list(asdict(one).values()) for one in self.held],
+            "hosts": self.hosts,
+        }
+
+    @classmethod
+    def restore(cls, domain: str, rules: Rules, snapshot: dict[str, Any]) -> "DomainState":
+        """The state that gave `snapshot`.
+
+        Raises:
+            ValueError: it was written by a newer version than this program knows.
+        """
+        if snapshot["version"] > STATE_VERSION:
+            raise ValueError(
+                f"state of domain {domain!r} has version {snapshot['version']}, this program reads up to "
+                f"{STATE_VERSION}: run the version that wrote it, or newer"
+            )
+        incidents = [OpenIncident.restore(one) for one in snapshot["incidents"]]
+        return cls(
+            domain,
+            rules,
+            snapshot["settled"],
+            snapshot["earliest"],
+            EventStore.restore(snapshot["events"]),
+            SampleStore.restore(snapshot["samples"]),
+            {one.id: one for one in incidents},
+            {place: dict(keys) for place, keys in snapshot["loose"].items()},
+            {Held(*one): True for one in snapshot["held"]},
+            {host: list(instances) for host, instances in snapshot["hosts"].items()},
+        )
