@@ -41,7 +41,3 @@ class Speaker(Protocol):
     def owes(self, memory: Memory) -> bool:
         """Whether `memory` holds something that could not be said yet."""
         ...
-
-    async def close(self) -> None:
-        """Let go of connections."""
-        ...

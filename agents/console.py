@@ -1,0 +1,52 @@
+"""Says incidents on the terminal: in full when they open, get their cause and end; else one line."""
+
+import io
+import sys
+
+from rich.console import Console
+
+from agents.speaker import Outcome, unheard
+from pipeline.render.console import WIDTH_MAX, change_line, incident_panel
+from pipeline.render.words import catalogue
+from pipeline.telling import Memory, Reply, tell
+from schemas import Change, ChangeKind
+
+IN_FULL = frozenset({ChangeKind.OPENED, ChangeKind.DIAGNOSED, ChangeKind.RESOLVED})
+
+
+class ConsoleSpeaker:
+    """A speaker for people in front of a terminal, or of whatever stdout leads to."""
+
+    def __init__(
+        self, console: Console | None = None, *, language: str = "en", heard: Outcome = unheard
+    ) -> None:
+        if console is None and isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal without Unicode must not end the worker
+        self._console = console or Console()
+        self._words = catalogue(language)
+        self._heard = heard
+
+    async def say(self, change: Change, memory: Memory | None) -> Memory:
+        """Print what `change` is worth saying."""
+        acts, after = tell(memory, change)
+        if not acts:
+            return after
+        replies = [act for act in acts if isinstance(act, Reply)]
+        if "seq" not in (memory or {}) or change.kind in IN_FULL:
+            self._console.print(
+                incident_panel(change, self._words), width=min(self._console.width, WIDTH_MAX)
+            )
+            self._heard("root", "posted")
+        for reply in replies:
+            if change.kind not in IN_FULL:
+                self._console.print(change_line(reply, self._words), soft_wrap=True)
+                self._heard("reply", "posted")
+        return after
+
+    async def flush(self, memory: Memory) -> Memory:
+        """Nothing is ever owed: a terminal takes what it is given."""
+        return memory
+
+    def owes(self, memory: Memory) -> bool:
+        """Nothing is ever owed."""
+        return False
