@@ -100,7 +100,7 @@ READING_FILES = {
 
 SCRAPES = "registry_metrics"
 
-EXPERIMENT_FIELDS = frozenset({"drop_p", "delay_ms", "delayed", "slowdown_share_set"})
+EXPERIMENT_FIELDS = frozenset({"drop_p", "delay_ms", "slowdown_share_set"})
 """Fields that say what the experimenter had set; with every `injected_*` they are never shipped."""
 
 _PLAN = re.compile(r"plan_(.+)\.json")
@@ -306,8 +306,9 @@ def _seconds(text: str) -> float | None:
 
 def _number(value: object) -> float:
     """Return a finite number as it is and NaN for everything else."""
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if usable else math.nan  # type: ignore[arg-type]
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return math.nan
 
 
 def _without_the_experiment(body: dict[str, Any]) -> dict[str, Any]:
