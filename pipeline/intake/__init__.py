@@ -1,0 +1,11 @@
+"""Intake: what shippers write to the raw topics → signals, in seven steps, one file each.
+
+`relevance` lets go what cannot matter, `envelope` finds the shipper's decoder, `unwrap` peels wrappers,
+`rejoin` puts split lines together, `logrus` reads fields, `classify` says what a line tells, `rollup`
+counts it by second and place. `intake` leads a record through them; metrics branch off after `envelope`.
+"""
+
+from pipeline.intake.intake import Intake
+from pipeline.intake.record import Batch, Counts, DomainRule, IntakeConfig, RawRecord, Source
+
+__all__ = ["Batch", "Counts", "DomainRule", "Intake", "IntakeConfig", "RawRecord", "Source"]

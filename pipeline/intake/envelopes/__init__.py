@@ -1,0 +1,26 @@
+"""One file per shipper. The table below is the dispatch: the first decoder that matches reads the record."""
+
+from pipeline.intake.envelopes.beats import BEATS
+from pipeline.intake.envelopes.decoder import Decoder, Fields
+from pipeline.intake.envelopes.docker import DOCKER_JSON_FILE
+from pipeline.intake.envelopes.fluent import FLUENT_BIT, FLUENTD
+from pipeline.intake.envelopes.logrus_json import LOGRUS_JSON
+from pipeline.intake.envelopes.own import MARKER, OWN_METRIC
+from pipeline.intake.envelopes.prometheus import PROMETHEUS_KAFKA_ADAPTER
+from pipeline.intake.envelopes.vector import VECTOR_LOG, VECTOR_METRIC
+
+JSON_DECODERS: dict[str, Decoder] = {
+    "undercurrent-marker": MARKER,
+    "undercurrent-metric": OWN_METRIC,
+    "vector": VECTOR_LOG,
+    "beats": BEATS,
+    "fluent-bit": FLUENT_BIT,
+    "fluentd": FLUENTD,
+    "docker-json-file": DOCKER_JSON_FILE,
+    "vector-metric": VECTOR_METRIC,
+    "prometheus-kafka-adapter": PROMETHEUS_KAFKA_ADAPTER,
+    "logrus-json": LOGRUS_JSON,
+}
+"""Name (as in metrics and docs) → decoder, the more specific first."""
+
+__all__ = ["JSON_DECODERS", "Decoder", "Fields"]

@@ -1,0 +1,335 @@
+"""Intake: raw records in, frames and dead letters out. Nothing is lost silently.
+
+Laws: `receive` never raises, whatever the bytes. Every record ends as kept, dropped for a reason, dead
+letter, marker, or held, and a held one ends as one of the others. What comes out depends on neither the
+order of records nor their repetition nor the moments of flushing, as long as the halves of a split line
+meet within `rejoin_seconds`. A bad time moves no source.
+"""
+
+import base64
+from functools import lru_cache
+
+from pipeline.intake.classify import COMPLETED, Finding, Teller, classify, route_of
+from pipeline.intake.entry import NOWHERE, Entry, Lifecycle, LogLine, Marker, Reading
+from pipeline.intake.envelope import decode
+from pipeline.intake.identity import Place, Places
+from pipeline.intake.instants import NS, from_written
+from pipeline.intake.logrus import Parsed, parse, parse_fields, parse_text
+from pipeline.intake.record import (
+    LATEST_EVENT_TIME,
+    Batch,
+    Counts,
+    IntakeConfig,
+    RawRecord,
+    RefusedError,
+    Source,
+)
+from pipeline.intake.rejoin import Half, Key, Rejoiner, is_complete, is_open, is_tail
+from pipeline.intake.relevance import cannot_matter, glance_at_time
+from pipeline.intake.rollup import Event, Rollups, Slot, event_id
+from pipeline.intake.unwrap import unwrap
+from pipeline.redact import redact
+from schemas import DeadLetter, DeadLetterReason, Origin, Sample, SymptomKind
+
+KEPT, HELD, MARKED = "", "held", "marker"
+"""Outcomes of an entry; any other is the reason it was dropped."""
+
+CLIENT_CHARACTERS_MAX = 80
+REQUEST_CHARACTERS_MAX = 128
+DETAIL_CHARACTERS_MAX = 300
+
+
+class Intake:
+    """Holds what was found since the last flush, the halves of lines that wait, and how far it has read."""
+
+    def __init__(self, config: IntakeConfig) -> None:
+        self._config = config
+        self._places = Places(config.domains, config.default_domain)
+        self._rollups = Rollups(config.observations_per_rollup)
+        self._rejoiner = Rejoiner(config.rejoin_seconds)
+        self._counts = Counts()
+        self._dead: list[DeadLetter] = []
+        self._sources: dict[tuple[str, int], Source] = {}
+
+    def receive(self, record: RawRecord) -> None:
+        """Take in one record. Never raises for any input bytes."""
+        self._counts.received += 1
+        value = record.value
+        source = self._sources.get((record.topic, record.partition))
+        if source is None:
+            source = self._sources[record.topic, record.partition] = Source()
+        if not value:
+            self._drop("empty")
+        elif len(value) > self._config.record_bytes_max:
+            detail = f"{len(value)} bytes, the bound is {self._config.record_bytes_max}"
+            self._refuse(record, RefusedError(DeadLetterReason.OVERSIZE, detail))
+        elif cannot_matter(value):
+            self._drop("irrelevant")
+            self._raise_high(source, from_written(glance_at_time(value)), record)
+        else:
+            try:
+                self._read(record, value, source)
+            except RefusedError as error:
+                self._refuse(record, error)
+
+    def flush(self, release_heads: bool = False) -> Batch:
+        """Give what was found since the last flush; `release_heads` ends the waiting of half lines."""
+        if release_heads:
+            self._finish(self._rejoiner.release())
+        frames, symptoms, samples = self._rollups.take()
+        counts = self._counts
+        counts.symptoms, counts.samples = symptoms, samples
+        counts.held = sum(bool(name) for half in self._rejoiner.waiting() for name in half.decoders)
+        batch = Batch(frames, tuple(self._dead), counts)
+        self._counts, self._dead = Counts(), []
+        return batch
+
+    def held_offsets(self) -> dict[tuple[str, int], int]:
+        """(topic, partition) → lowest offset of a record that waits for its other half: commit no further."""
+        lowest: dict[tuple[str, int], int] = {}
+        for half in self._rejoiner.waiting():
+            for record in half.records:
+                place = (record.topic, record.partition)
+                lowest[place] = min(lowest.get(place, record.offset), record.offset)
+        return lowest
+
+    def sources(self) -> dict[tuple[str, int], Source]:
+        """How far each raw partition has been read in event time."""
+        return {place: Source(source.high, source.declared) for place, source in self._sources.items()}
+
+    def _read(self, record: RawRecord, value: bytes, source: Source) -> None:
+        """Decode one record and account for it once, however many entries it holds."""
+        decoder, entries = decode(value)
+        if len(entries) == 1:
+            outcome = self._entry(record, entries[0], source, decoder)
+        else:
+            outcomes = [self._entry(record, entry, source, "") for entry in entries]
+            kept = KEPT in outcomes or HELD in outcomes
+            outcome = KEPT if kept else next(iter(outcomes), "nothing_inside")
+        if outcome == KEPT:
+            self._counts.records[decoder] = self._counts.records.get(decoder, 0) + 1
+        elif outcome == MARKED:
+            self._counts.markers += 1
+        elif outcome != HELD:
+            self._drop(outcome)
+
+    def _entry(self, record: RawRecord, entry: Entry, source: Source, decoder: str) -> str:
+        if isinstance(entry, LogLine):
+            return self._line(record, entry, source, decoder)
+        if isinstance(entry, Reading):
+            return self._reading(record, entry, source)
+        if isinstance(entry, Lifecycle):
+            return self._lifecycle(record, entry, source)
+        if isinstance(entry, Marker):
+            ns = self._in_range(round(entry.event_time * NS), record)
+            source.declared = True
+            self._raise_high(source, ns, record)
+            return MARKED
+        return entry.reason
+
+    def _line(self, record: RawRecord, line: LogLine, source: Source, decoder: str) -> str:
+        if line.fields is not None:
+            return self._tell(record, line, parse_fields(line.fields), source)
+        line = unwrap(line, _kafka_ns(record))
+        text = line.text
+        head = is_open(text)
+        if head or is_tail(text):
+            written = self._written(line, record)
+            half = Half(line, text, written, [record], [decoder], head)
+            self._raise_high(source, written, record)
+            self._finish(self._rejoiner.add(_stream(line, record), half))
+            return HELD
+        if len(self._rejoiner):
+            self._finish(self._rejoiner.pass_time(_stream(line, record), self._written(line, record)))
+        return self._tell(record, line, parse(text), source)
+
+    def _tell(
+        self, record: RawRecord, line: LogLine, parsed: Parsed, source: Source, partial: bool = False
+    ) -> str:
+        """Classify one whole line and count what it tells."""
+        finding = classify(parsed, self._config.slow_request_seconds)
+        ns = from_written(parsed.time) if parsed.time else None
+        if ns is None:
+            ns = from_written(line.written)
+        if isinstance(finding, str):
+            self._raise_high(source, ns, record)
+            return finding
+        if ns is None:
+            ns = _kafka_ns(record)
+        ns = self._in_range(ns, record)
+        self._raise_high(source, ns, record)
+        place = self._places.find(line.labels, record.topic, line.extra)
+        self._count(record, line, parsed, finding, ns, place, partial)
+        return KEPT
+
+    def _count(
+        self,
+        record: RawRecord,
+        line: LogLine,
+        parsed: Parsed,
+        finding: Finding,
+        ns: int,
+        place: Place,
+        partial: bool,
+    ) -> None:
+        instance = _instance(place, parsed, finding.teller)
+        where = instance or place.host
+        kind = finding.kind
+        second = ns // NS
+        slot = Slot(place.domain, kind, instance, place.host, second, finding.upstream, finding.question)
+        raw = (record.topic, record.partition, record.offset)
+        if kind is SymptomKind.REQUEST_OK:
+            identity = event_id(where, COMPLETED, ns, parsed.request, bytes_kept=4)
+            self._rollups.add(slot, Event(identity, float(second)), raw, None)
+            return
+        request = parsed.request[:REQUEST_CHARACTERS_MAX] if parsed.request else None
+        identity = event_id(where, kind, ns, request, " ".join(finding.text.split()))
+        event = Event(
+            identity,
+            ns / NS,
+            parsed.duration_seconds,
+            request,
+            _client(parsed.agent),
+            route_of(parsed.uri),
+            parsed.status,
+        )
+        text = line.text or finding.text
+        self._rollups.add(slot, event, raw, text, partial)
+        for number in range(1, finding.weight):
+            self._rollups.add(slot, event._replace(id=event_id(identity, number)), raw, None, partial)
+
+    def _reading(self, record: RawRecord, reading: Reading, source: Source) -> str:
+        ns = self._required_time(reading.written, record)
+        self._raise_high(source, ns, record)
+        place = self._places.find(reading.labels, record.topic, reading.extra)
+        sample = Sample(
+            kind=reading.kind,
+            instance=place.instance,
+            host=place.host,
+            time=ns / NS,
+            values=reading.values,
+            source=reading.source,
+            upstream=reading.upstream,
+            origin=Origin(topic=record.topic, partition=record.partition, offset=record.offset),
+        )
+        self._rollups.add_sample(reading.domain or place.domain, sample)
+        return KEPT
+
+    def _lifecycle(self, record: RawRecord, entry: Lifecycle, source: Source) -> str:
+        ns = self._required_time(entry.written, record)
+        self._raise_high(source, ns, record)
+        place = self._places.find(entry.labels, record.topic)
+        kind = SymptomKind.PROCESS_STARTED if entry.started else SymptomKind.PROCESS_EXITED
+        slot = Slot(entry.domain or place.domain, kind, place.instance, place.host, ns // NS, None, None)
+        identity = event_id(place.instance or place.host, kind, ns, None, entry.status)
+        raw = (record.topic, record.partition, record.offset)
+        self._rollups.add(slot, Event(identity, ns / NS, status=entry.status), raw, None)
+        return KEPT
+
+    def _finish(self, halves: list[Half]) -> None:
+        """Tell what joined or lonely halves tell, and account for their records."""
+        for half in halves:
+            whole = half.head and is_complete(half.text)
+            text = half.text if half.head else f' err.detail="{half.text}'
+            first = half.records[0]
+            source = self._sources[first.topic, first.partition]
+            line = half.line._replace(text=half.text)
+            try:
+                outcome = self._tell(first, line, parse_text(text), source, partial=not whole)
+            except RefusedError as error:
+                for record, decoder in zip(half.records, half.decoders, strict=True):
+                    if decoder:
+                        self._refuse(record, error)
+                continue
+            for decoder in filter(None, half.decoders):
+                if outcome == KEPT:
+                    self._counts.records[decoder] = self._counts.records.get(decoder, 0) + 1
+                else:
+                    self._drop(outcome)
+            self._counts.partial += outcome == KEPT and not whole
+            self._counts.rejoined += outcome == KEPT and len(half.records) > 1
+
+    def _written(self, line: LogLine, record: RawRecord) -> int | None:
+        """When a line was written, as far as that can be believed; to pair halves, not to date events."""
+        for ns in (from_written(line.written), _kafka_ns(record)):
+            if ns is not None and self._excess(ns, record) is None:
+                return ns
+        return None
+
+    def _required_time(self, written: object, record: RawRecord) -> int:
+        ns = _kafka_ns(record) if written is None else from_written(written)
+        if ns is None and written is not None:
+            detail = f"its time {str(written)[:60]!r} cannot be read"
+            raise RefusedError(DeadLetterReason.TIME_OUT_OF_RANGE, detail)
+        return self._in_range(ns, record)
+
+    def _in_range(self, ns: int | None, record: RawRecord) -> int:
+        if ns is None:
+            raise RefusedError(DeadLetterReason.TIME_OUT_OF_RANGE, "neither it nor its envelope bears a time")
+        excess = self._excess(ns, record)
+        if excess is not None:
+            raise RefusedError(DeadLetterReason.TIME_OUT_OF_RANGE, excess)
+        return ns
+
+    def _excess(self, ns: int, record: RawRecord) -> str | None:
+        """What is absurd about an event time, None if nothing is."""
+        seconds = ns / NS
+        if not self._config.oldest_event_time <= seconds <= LATEST_EVENT_TIME:
+            return f"event time {seconds:.0f} is outside what can be"
+        stamp = record.timestamp_ms
+        if stamp is None or stamp / 1000 < self._config.oldest_event_time:
+            return None
+        ahead = seconds - stamp / 1000
+        if ahead > self._config.future_seconds_max:
+            return f"event time {seconds:.0f} is {ahead:.0f} s ahead of the record's Kafka timestamp"
+        return None
+
+    def _raise_high(self, source: Source, ns: int | None, record: RawRecord) -> None:
+        if ns is None or (source.high is not None and ns <= source.high * NS):
+            return
+        if self._excess(ns, record) is None:
+            source.high = ns / NS
+
+    def _drop(self, reason: str) -> None:
+        self._counts.dropped[reason] = self._counts.dropped.get(reason, 0) + 1
+
+    def _refuse(self, record: RawRecord, error: RefusedError) -> None:
+        reason = error.reason.value
+        self._counts.dead_letters[reason] = self._counts.dead_letters.get(reason, 0) + 1
+        value = record.value or b""
+        self._dead.append(
+            DeadLetter(
+                origin=Origin(topic=record.topic, partition=record.partition, offset=record.offset),
+                reason=error.reason,
+                detail=redact(error.detail)[:DETAIL_CHARACTERS_MAX],
+                value_base64=base64.b64encode(value[: self._config.dead_letter_bytes_max]).decode("ascii"),
+                size_bytes=len(value),
+                timestamp_ms=record.timestamp_ms,
+            )
+        )
+
+
+def _kafka_ns(record: RawRecord) -> int | None:
+    return record.timestamp_ms * 1_000_000 if record.timestamp_ms and record.timestamp_ms > 0 else None
+
+
+def _stream(line: LogLine, record: RawRecord) -> Key:
+    """Where the other half of a line is to be looked for: its container, or its topic if that is unknown."""
+    return (line.labels, line.stream, record.topic if line.labels == NOWHERE else None)
+
+
+def _instance(place: Place, parsed: Parsed, teller: Teller) -> str | None:
+    if teller is Teller.SERVER:
+        return None
+    if teller is Teller.RESOLVER:
+        return place.instance
+    return place.instance or (parsed.instance or "")[:253] or place.host
+
+
+@lru_cache(maxsize=4096)
+def _client(agent: str | None) -> str | None:
+    """A user agent as it may be shown: no control characters, no secrets, cut."""
+    if not agent:
+        return None
+    printable = "".join(character if character.isprintable() else " " for character in agent[:1024])
+    return redact(printable)[:CLIENT_CHARACTERS_MAX].strip() or None

@@ -1,0 +1,216 @@
+"""Events of one kind, place and second become one symptom; samples pass through; both become frames.
+
+A roll-up keeps the events with the smallest ids (bottom-k): the union of two roll-ups cut to k is the
+roll-up of the union, so duplicates, order and the moment of a flush leave no trace. Up to k its count
+is exact; beyond, it is estimated from the k-th smallest id, (k - 1) / u_k with u_k the id as a fraction
+of the id space (Beyer et al., "On synopses for distinct-value estimation", SIGMOD 2007).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pipeline.redact import redact
+from schemas import Exemplar, Frame, Observation, Origin, Sample, Signal, Symptom, SymptomKind
+
+EXEMPLARS_MAX = 2
+EXEMPLAR_CHARACTERS_MAX = 500
+_EXEMPLAR_READ_MAX = 4_096
+"""Characters looked at when an example is redacted; the rest of the line is cut before."""
+
+GOOD_REQUESTS_MAX = 64
+"""k of `request_ok`, which is only counted: its relative error is about 13 %."""
+
+FRAME_OBSERVATIONS_MAX = 2_000
+"""A frame with more is cut in two, so that a record stays well below Kafka's megabyte."""
+
+Raw = tuple[str, int, int]
+"""Topic, partition, offset."""
+
+
+class Event(NamedTuple):
+    """One observation before it is a model, and the line it came from (None: no example is wanted)."""
+
+    id: str
+    time: float
+    duration_seconds: float | None = None
+    request: str | None = None
+    client: str | None = None
+    route: str | None = None
+    status: int | None = None
+
+
+class Slot(NamedTuple):
+    """What a roll-up is one of: everything that is told apart."""
+
+    domain: str
+    kind: SymptomKind
+    instance: str | None
+    host: str | None
+    second: int
+    upstream: str | None
+    question: str | None
+
+
+def event_id(*parts: object, bytes_kept: int = 8) -> str:
+    """Hex digits of a BLAKE2b hash over `parts`; equal for equal parts, evenly spread otherwise."""
+    text = "\0".join("" if part is None else str(part) for part in parts)
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=bytes_kept).hexdigest()
+
+
+def estimated_count(ids: list[str], cut: bool) -> int:
+    """Distinct events behind the k smallest `ids`, ascending: their number, or an estimate where `cut`."""
+    if not cut:
+        return len(ids)
+    last = ids[-1]
+    share = (int(last, 16) + 1) / float(1 << 4 * len(last))
+    return max(len(ids) + 1, round((len(ids) - 1) / share))
+
+
+@dataclass(slots=True)
+class _Rollup:
+    """Events by id; cut down to the bound when twice as many have come together."""
+
+    bound: int
+    events: dict[str, Event] = field(default_factory=dict)
+    partial: set[str] = field(default_factory=set)
+    examples: dict[str, tuple[Raw, str]] = field(default_factory=dict)
+    limit: str = ""
+
+    def add(self, event: Event, raw: Raw, text: str | None, partial: bool) -> None:
+        identity = event.id
+        if self.limit and identity > self.limit:
+            return
+        self.events[identity] = event
+        if partial:
+            self.partial.add(identity)
+        if text is not None:
+            self._exemplify(identity, raw, text)
+        if len(self.events) > 2 * self.bound:
+            self._cut()
+
+    def _exemplify(self, identity: str, raw: Raw, text: str) -> None:
+        """Keep the lines of the smallest ids, and of one event's copies the earliest."""
+        examples = self.examples
+        known = examples.get(identity)
+        if known is not None:
+            examples[identity] = min(known, (raw, text))
+            return
+        if len(examples) < EXEMPLARS_MAX or identity < max(examples):
+            examples[identity] = (raw, text[:_EXEMPLAR_READ_MAX])
+            if len(examples) > EXEMPLARS_MAX:
+                del examples[max(examples)]
+
+    def _cut(self) -> None:
+        """Keep one more than the bound, so that it still shows that there were more."""
+        kept = sorted(self.events)[: self.bound + 1]
+        self.events = {identity: self.events[identity] for identity in kept}
+        self.partial &= self.events.keys()
+        self.limit = kept[-1]
+
+    def symptom(self, slot: Slot) -> Symptom:
+        ids = sorted(self.events)
+        cut = len(ids) > self.bound
+        kept = ids[: self.bound]
+        return Symptom(
+            kind=slot.kind,
+            instance=slot.instance,
+            host=slot.host,
+            second=slot.second,
+            upstream=slot.upstream,
+            question=slot.question,
+            count=estimated_count(kept, cut),
+            observations=tuple(_observation(self.events[identity]) for identity in kept),
+            exemplars=tuple(
+                Exemplar(origin=_origin(raw), text=_example(text))
+                for identity, (raw, text) in sorted(self.examples.items())
+            ),
+            partial=sum(identity in self.partial for identity in kept),
+        )
+
+
+def _observation(event: Event) -> Observation:
+    return Observation.model_validate(event._asdict())
+
+
+def _origin(raw: Raw) -> Origin:
+    return Origin(topic=raw[0], partition=raw[1], offset=raw[2])
+
+
+def _example(text: str) -> str:
+    """Redacted before it is cut: half a secret is no longer recognised as one."""
+    if len(text) == _EXEMPLAR_READ_MAX:
+        text = text.rpartition(" ")[0]
+    return redact(text)[:EXEMPLAR_CHARACTERS_MAX]
+
+
+class Rollups:
+    """Everything found since the last flush."""
+
+    def __init__(self, observations_per_rollup: int) -> None:
+        self._bound = observations_per_rollup
+        self._rollups: dict[Slot, _Rollup] = {}
+        self._samples: dict[tuple[str, bytes], Sample] = {}
+
+    def add(self, slot: Slot, event: Event, raw: Raw, text: str | None, partial: bool = False) -> None:
+        """Count `event` in its roll-up, once however often it comes."""
+        rollup = self._rollups.get(slot)
+        if rollup is None:
+            good = slot.kind is SymptomKind.REQUEST_OK
+            bound = min(GOOD_REQUESTS_MAX, self._bound) if good else self._bound
+            rollup = self._rollups[slot] = _Rollup(bound)
+        rollup.add(event, raw, text, partial)
+
+    def add_sample(self, domain: str, sample: Sample) -> None:
+        """Keep `sample`; of several that differ in their origin only, the earliest."""
+        body = sample.model_dump_json(exclude={"origin"}).encode()
+        known = self._samples.get((domain, body))
+        if known is None or _where(sample) < _where(known):
+            self._samples[domain, body] = sample
+
+    def take(self) -> tuple[tuple[Frame, ...], dict[str, int], dict[str, int]]:
+        """Frames sorted by domain, events by kind, samples by kind; then forget them all."""
+        signals: dict[str, list[Signal]] = {}
+        symptoms: dict[str, int] = {}
+        samples: dict[str, int] = {}
+        for (domain, _), sample in sorted(self._samples.items()):
+            signals.setdefault(domain, []).append(sample)
+            samples[sample.kind.value] = samples.get(sample.kind.value, 0) + 1
+        for slot in sorted(self._rollups, key=_slot_order):
+            symptom = self._rollups[slot].symptom(slot)
+            signals.setdefault(slot.domain, []).append(symptom)
+            symptoms[slot.kind.value] = symptoms.get(slot.kind.value, 0) + symptom.count
+        self._rollups = {}
+        self._samples = {}
+        frames = tuple(frame for domain in sorted(signals) for frame in _framed(domain, signals[domain]))
+        return frames, symptoms, samples
+
+
+def _where(sample: Sample) -> Raw:
+    return (sample.origin.topic, sample.origin.partition, sample.origin.offset)
+
+
+def _slot_order(slot: Slot) -> tuple[object, ...]:
+    return (
+        slot.second,
+        slot.kind.value,
+        slot.instance or "",
+        slot.host or "",
+        slot.upstream or "",
+        slot.question or "",
+        slot.instance is None,
+    )
+
+
+def _framed(domain: str, signals: list[Signal]) -> Iterator[Frame]:
+    part: list[Signal] = []
+    size = 0
+    for signal in signals:
+        weight = len(signal.observations) if isinstance(signal, Symptom) else 1
+        if part and size + weight > FRAME_OBSERVATIONS_MAX:
+            yield Frame(domain=domain, signals=tuple(part))
+            part, size = [], 0
+        part.append(signal)
+        size += weight
+    yield Frame(domain=domain, signals=tuple(part))
