@@ -12,7 +12,8 @@ The token stands in the client alone; what is raised and logged here carries Sla
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -126,7 +127,7 @@ class Unknown(SlackError):
 
 
 class Pace:
-    """At most one message a second to the channel, in the order in which they were asked for."""
+    """One message at a time and at most one a second, in the order in which they were asked for."""
 
     def __init__(self, clock: Clock, gap_seconds: float = MESSAGE_GAP_SECONDS):
         self._clock = clock
@@ -134,13 +135,19 @@ class Pace:
         self._free_at = float("-inf")
         self._turn = asyncio.Lock()
 
-    async def wait(self) -> None:
-        """Return when it is this message's turn."""
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """A message's turn, which lasts until its call has ended."""
         async with self._turn:
             wait_seconds = self._free_at - self._clock.now()
             if wait_seconds > 0:
                 await self._clock.sleep(wait_seconds)
             self._free_at = self._clock.now() + self._gap_seconds
+            yield
+
+    def hold(self, seconds: float) -> None:
+        """Nobody's turn comes before `seconds` have passed."""
+        self._free_at = max(self._free_at, self._clock.now() + seconds)
 
 
 class SlackApi:
@@ -181,15 +188,19 @@ class SlackApi:
     async def _repeated(self, call: Call, *, paced: bool, repeatable: bool) -> dict[str, Any]:
         attempt = 0
         while True:
-            if paced:
-                await self._pace.wait()
             try:
-                return await _once(call)
+                if not paced:
+                    return await _once(call)
+                async with self._pace.turn():
+                    return await _once(call)
             except _RateLimitedError as limit:
                 self._heard("rate_limited")
                 if limit.seconds > PATIENCE_SECONDS or attempt >= len(BACKOFF_SECONDS):
                     raise Unsent("ratelimited", limit.seconds) from None
-                await self._clock.sleep(limit.seconds)
+                if paced:
+                    self._pace.hold(limit.seconds)
+                else:
+                    await self._clock.sleep(limit.seconds)
             except Unsent:
                 if not await self.rest(attempt):
                     raise

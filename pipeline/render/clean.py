@@ -1,22 +1,18 @@
 """Text from logs is hostile: what it hides is made visible here, once, for every way of showing it."""
 
-import re
-import unicodedata
-
-_HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
-"""Controls (C0, DEL, C1), invisible and direction-changing characters, line and paragraph separators."""
-
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\x1b"}
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible(text: str) -> str:
     """`text` on one line, with every character that would act instead of show written as an escape.
 
-    `\\x1b[31m` stays readable as such and colours nothing; a newline becomes `\\n`; lone surrogates,
-    which no encoding could carry, become `\\ud800`.
+    `\\x1b[31m` stays readable as such and colours nothing, a newline becomes `\\n`. Which characters
+    act is Unicode's word (`str.isprintable`): controls, format characters such as U+202E that turn
+    the direction, separators but the space, surrogates, private and unassigned code points.
     """
-    shown = _HIDDEN.sub(lambda found: _escape(found[0]), text)
-    return "".join(_escape(c) if unicodedata.category(c) in ("Cs", "Cn", "Co") else c for c in shown)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
 def cut(text: str, limit: int) -> str:
@@ -29,10 +25,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def _escape(character: str) -> str:
-    short = _SHORT.get(character)
-    if short is not None:
-        return short
     code = ord(character)
     if code < 0x100:
-        return f"\\x{code:02x}"
+        return _SHORT.get(character, f"\\x{code:02x}")
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

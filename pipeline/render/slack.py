@@ -91,7 +91,7 @@ def mrkdwn(text: str, limit: int) -> str:
     """`text` as mrkdwn that shows exactly it, at most `limit` characters long, cut between words."""
     pieces: list[str] = []
     room = limit
-    for word in visible(text).split(" "):
+    for word in visible(text[: limit + 1]).split(" "):  # no character is shown by less than one
         piece = _literal(word)
         if len(piece) + 2 > room:
             pieces.append("…" if pieces else _shortened(word, limit))
