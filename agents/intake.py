@@ -1,0 +1,345 @@
+"""Intake: raw records in batches → frames on undercurrent.signals, in the Faust worker but off its streams.
+
+One flush is: frames and dead letters, then `Progress`, then the raw offsets, each only when Kafka has
+what comes before it. A crash in between repeats records, which merge downstream; it loses none.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
+from mode import Service
+
+from agents import log
+from agents.connection import aiokafka_options
+from agents.deadletters import dead_letter
+from agents.health import Health
+from agents.outbox import RECORD_BYTES_MAX, Outbox, Outgoing
+from agents.settings import Settings
+from agents.sources import Place, Sources
+from agents.telemetry import Telemetry
+from agents.topics import partition_of
+from pipeline.intake import Intake, RawRecord
+from schemas import DeadLetter, DeadLetterReason, Frame, Progress, Sample, Signal, SourceProgress, encode
+
+POLL_SECONDS = 0.1
+BATCH_RECORDS = 2_000
+"""Records per poll: small enough that heartbeats and the agents get their turn."""
+TURN_RECORDS = 250
+"""Records read before the event loop gets a turn."""
+BACKOFF_SECONDS_MAX = 30.0
+REPEAT_SECONDS = 5.0
+"""A progress that says nothing new is repeated so often, for readers that have just started."""
+
+
+class IntakeService(Service):
+    """Reads the raw topics of this worker's share; see the module's first lines for the order of things."""
+
+    def __init__(
+        self, settings: Settings, outbox: Outbox, telemetry: Telemetry, health: Health, **kwargs: Any
+    ) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._health = health
+        self._telemetry = telemetry
+        self._journal = log.get("intake")
+        self._worker = f"{socket.gethostname()}-{os.getpid()}"
+        self._group = f"{settings.app_id}-intake"
+        self._consumer: Any = None
+        self._intake = Intake(settings.intake_config())
+        self._sources = Sources(settings.intake, time.monotonic())
+        # Whoever moves the intake or the consumer's position holds the lock: the loop below, or a
+        # rebalance. So what a rebalance commits is exactly what the intake has taken in.
+        self._lock = asyncio.Lock()
+        self._assigned = False
+        self._unflushed = 0
+        self._strays: list[DeadLetter] = []
+        self._flushed_at = time.monotonic()
+        self._reported: tuple[SourceProgress, ...] = ()
+        self._reported_at = 0.0
+        self._committed: dict[TopicPartition, tuple[int, str]] = {}
+        super().__init__(**kwargs)
+
+    async def on_start(self) -> None:
+        """Join the group of all intakes."""
+        self._consumer = AIOKafkaConsumer(
+            **aiokafka_options(self._settings),
+            client_id=self._group,
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=round(self._settings.kafka.session_timeout_seconds * 1000),
+            heartbeat_interval_ms=round(self._settings.kafka.session_timeout_seconds * 1000 / 4),
+            # A rebalance waits for the flush of every member.
+            rebalance_timeout_ms=60_000,
+            max_poll_records=BATCH_RECORDS,
+        )
+        await self._consumer.start()
+        self._consumer.subscribe(list(self._settings.topics.raw), listener=_Rebalance(self))
+
+    async def on_stop(self) -> None:
+        """Write what was read, say how far, and leave the group."""
+        if self._consumer is None:
+            return
+        async with self._lock:
+            if self._assigned:
+                await self._flush(release_heads=True)
+            self._assigned = False
+        await self._consumer.stop()
+
+    @Service.task
+    async def _read(self) -> None:
+        pause_seconds = 0.1
+        while not self.should_stop:
+            try:
+                await self._turn()
+                pause_seconds = 0.1
+            except (ConsumerStoppedError, IllegalStateError):
+                if self.should_stop:
+                    return
+                await self.sleep(pause_seconds)
+            except KafkaError as error:
+                # Positions stay where they are: what was not committed is read again.
+                self._journal.warning("read_failed", error=repr(error), retry_seconds=pause_seconds)
+                await self.sleep(pause_seconds)
+                pause_seconds = min(pause_seconds * 2, BACKOFF_SECONDS_MAX)
+
+    async def _turn(self) -> None:
+        if not self._assigned:  # between two assignments the consumer would still hand out old records
+            await self.sleep(POLL_SECONDS)
+            return
+        async with self._lock:
+            if self.should_stop or not self._assigned:
+                return
+            await self._receive(await self._consumer.getmany(timeout_ms=round(POLL_SECONDS * 1000)))
+            due = time.monotonic() - self._flushed_at >= self._settings.intake.flush_seconds
+            if due or self._unflushed >= self._settings.intake.flush_records:
+                await self._flush()
+                self._align()
+
+    async def _receive(self, batch: dict[TopicPartition, list[Any]]) -> None:
+        for partition, records in batch.items():
+            for number, record in enumerate(records):
+                raw = RawRecord(
+                    partition.topic,
+                    partition.partition,
+                    record.offset,
+                    record.timestamp,
+                    record.key,
+                    record.value,
+                )
+                self._take(raw)
+                if number % TURN_RECORDS == TURN_RECORDS - 1:
+                    await asyncio.sleep(0)
+            self._unflushed += len(records)
+            self._telemetry.read(partition.topic, len(records))
+        if batch:
+            self._sources.records_came(time.monotonic())
+
+    def _take(self, raw: RawRecord) -> None:
+        try:
+            self._intake.receive(raw)
+        except Exception as error:
+            # The intake raises for no input. If it does, that is a bug, and one record's: bad input is
+            # an output (law 8) and never stops a worker, so the record is kept and the bug is told.
+            self._journal.exception("intake_bug", topic=raw.topic, partition=raw.partition, offset=raw.offset)
+            detail = f"intake failed: {type(error).__name__}"
+            self._strays.append(
+                dead_letter(
+                    (raw.topic, raw.partition, raw.offset),
+                    DeadLetterReason.MALFORMED,
+                    detail,
+                    raw.value or b"",
+                    self._settings.intake.dead_letter_bytes_max,
+                    raw.timestamp_ms,
+                )
+            )
+
+    async def _flush(self, *, release_heads: bool = False) -> None:
+        """Write everything that has been read, then say and commit how far that is."""
+        batch = self._intake.flush(release_heads=release_heads)
+        letters = [*batch.dead_letters, *self._strays]
+        names = self._settings.topics
+        await self._outbox.send(
+            [
+                *self._frames(batch.frames),
+                *(Outgoing(names.dead_letters, encode(letter)) for letter in letters),
+            ]
+        )
+        self._strays, self._unflushed, self._flushed_at = [], 0, time.monotonic()
+        await self._look()
+        await self._say_progress()
+        await self._commit()
+        self._telemetry.flushed(batch.counts, len(batch.frames), letters)
+
+    def _frames(self, frames: Iterable[Frame]) -> Iterator[Outgoing]:
+        names = self._settings.topics
+        for frame in frames:
+            partition = partition_of(frame.domain, names.partitions)
+            for value in encoded(frame):
+                yield Outgoing(names.signals, value, frame.domain.encode(), partition)
+
+    async def _look(self) -> None:
+        """Take over how far the intake has read and where the consumer stands."""
+        now = time.monotonic()
+        read = self._intake.sources()
+        for place in self._sources.places():
+            partition = TopicPartition(*place)
+            end = self._consumer.highwater(partition)
+            if end is not None:  # before its first answer the consumer knows neither
+                self._sources.moved(place, await self._consumer.position(partition), end)
+            if place in read:
+                self._sources.read(place, read[place].high, read[place].declared, now)
+        self._telemetry.reading(self._sources)
+        lags = [self._sources.lag(place) for place in self._sources.places()]
+        if None not in lags:
+            position = sum(self._sources.position(place) for place in self._sources.places())
+            self._health.beat("intake", position, sum(lag or 0 for lag in lags), now)
+
+    async def _say_progress(self) -> None:
+        sources = self._sources.report(time.monotonic())
+        fresh = time.monotonic() - self._reported_at < REPEAT_SECONDS
+        if not sources or (sources == self._reported and fresh):
+            return
+        names = self._settings.topics
+        progress = Progress(worker=self._worker, expected=self._expected(), sources=sources)
+        value = encode(progress)
+        await self._outbox.send(
+            [Outgoing(names.signals, value, None, number) for number in range(names.partitions)]
+        )
+        self._reported, self._reported_at = sources, time.monotonic()
+
+    def _expected(self) -> dict[str, int]:
+        counts = {topic: self._consumer.partitions_for_topic(topic) for topic in self._settings.topics.raw}
+        return {topic: len(partitions) for topic, partitions in counts.items() if partitions}
+
+    async def _commit(self) -> None:
+        """Commit how far Kafka has what became of the records, with the event time reached there.
+
+        Event time travels with the position, so that the next reader of a partition that has fallen
+        silent knows what time it is there.
+        """
+        held = self._intake.held_offsets()
+        times = {source.source: source.time for source in self._reported}
+        offsets = {}
+        for place in self._sources.places():
+            partition = TopicPartition(*place)
+            if self._consumer.highwater(partition) is None:
+                continue
+            position = await self._consumer.position(partition)
+            offset = min(position, held.get(place, position))
+            note = orjson.dumps({"time": times.get(f"{place[0]}/{place[1]}")}).decode()
+            if self._worth_committing(partition, offset, note):
+                offsets[partition] = (offset, note)
+        if not offsets:
+            return
+        try:
+            await self._consumer.commit(offsets)
+            self._committed |= offsets
+        except (CommitFailedError, IllegalStateError) as error:
+            # The group has moved on without this worker: others read these records again.
+            self._journal.warning("commit_refused", error=repr(error))
+
+    def _worth_committing(self, partition: TopicPartition, offset: int, note: str) -> bool:
+        """A new position always; time that passes over a silent partition every ten seconds or so."""
+        before = self._committed.get(partition)
+        if before is None or before[0] != offset:
+            return True
+        then, now = orjson.loads(before[1])["time"], orjson.loads(note)["time"]
+        return now is not None and (then is None or now - then >= 10)
+
+    def _align(self) -> None:
+        assigned = {TopicPartition(*place) for place in self._sources.places()}
+        ahead = {TopicPartition(*place) for place in self._sources.too_far_ahead()}
+        paused = self._consumer.paused() & assigned
+        self._consumer.pause(*(ahead - paused))
+        self._consumer.resume(*(paused - ahead))
+
+    async def lose(self, revoked: Iterable[TopicPartition]) -> None:
+        """Write and commit everything before the partitions go to others; then forget them."""
+        async with self._lock:
+            try:
+                if revoked:
+                    await self._flush(release_heads=True)
+            finally:
+                self._assigned = False
+                self._intake = Intake(self._settings.intake_config())
+                self._sources.assign({}, time.monotonic())
+                self._committed, self._reported = {}, ()
+        self._reset()
+        self._journal.info("partitions_revoked", partitions=_names(revoked))
+
+    async def gain(self, assigned: Iterable[TopicPartition]) -> None:
+        """Begin to read, each partition at the event time its last reader had reached."""
+        remembered = await self._remembered(assigned)
+        async with self._lock:
+            self._sources.assign(remembered, time.monotonic())
+            self._assigned = True
+        self._reset()
+        self._journal.info("partitions_assigned", partitions=_names(assigned))
+
+    def _reset(self) -> None:
+        self._telemetry.reassigned("intake")
+        self._health.reset("intake")
+
+    async def _remembered(self, partitions: Iterable[TopicPartition]) -> dict[Place, float | None]:
+        found: dict[Place, float | None] = {(one.topic, one.partition): None for one in partitions}
+        if not found:
+            return found
+        admin = AIOKafkaAdminClient(**aiokafka_options(self._settings))
+        try:
+            await admin.start()
+            notes = await admin.list_consumer_group_offsets(self._group, partitions=list(partitions))
+        finally:
+            await admin.close()
+        for partition, committed in notes.items():
+            if committed.offset >= 0 and committed.metadata:
+                found[partition.topic, partition.partition] = orjson.loads(committed.metadata)["time"]
+        return found
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped base
+    def __init__(self, service: IntakeService) -> None:
+        self._service = service
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        await self._service.lose(revoked)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        await self._service.gain(assigned)
+
+
+def encoded(frame: Frame) -> Iterator[bytes]:
+    """The frame as one record, or as several when it is too large for one: signals are independent."""
+    value = encode(frame)
+    if len(value) <= RECORD_BYTES_MAX:
+        yield value
+    elif len(frame.signals) > 1:
+        middle = len(frame.signals) // 2
+        for part in (frame.signals[:middle], frame.signals[middle:]):
+            yield from encoded(Frame(domain=frame.domain, signals=part))
+    else:
+        yield from encoded(Frame(domain=frame.domain, signals=(_smaller(frame.signals[0]),)))
+
+
+def _smaller(signal: Signal) -> Signal:
+    """The same signal with fewer observations: the ones with the smallest ids, as any roll-up keeps.
+
+    Raises:
+        ValueError: nothing is left to leave out; one observation alone cannot be that large.
+    """
+    if isinstance(signal, Sample) or (len(signal.observations) < 2 and not signal.exemplars):
+        raise ValueError(f"a single {signal.type} does not fit into {RECORD_BYTES_MAX} bytes")
+    kept = sorted(signal.observations, key=lambda one: one.id)[: max(1, len(signal.observations) // 2)]
+    return signal.model_copy(update={"observations": tuple(kept), "exemplars": ()})
+
+
+def _names(partitions: Iterable[TopicPartition]) -> list[str]:
+    return sorted(f"{one.topic}/{one.partition}" for one in partitions)
