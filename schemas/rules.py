@@ -9,6 +9,7 @@ class Burst(Noun):
     """When failing requests become an incident: a stray error opens nothing."""
 
     requests: int = Field(5, ge=1, description="Distinct failed requests nothing else explains")
+    proven_requests: int = Field(3, ge=1, description="The same, where a cause is proven by measurement")
     window_seconds: int = Field(60, ge=1, description="Within this much event time")
 
 
@@ -24,6 +25,11 @@ class Saturation(Noun):
     )
     leave_usage_ratio: float = Field(0.7, gt=0, description="Below this it is over")
     leave_throttled_ratio: float = Field(0.6, gt=0, le=1, description="Below this it is over")
+    episode_seconds: float = Field(3.0, ge=0, description="A shorter stretch is no starvation")
+    host_episode_seconds: float = Field(
+        10.0, ge=0, description="The same at host level, where neighbours come and go"
+    )
+    calm_seconds: float = Field(10.0, ge=0, description="Readings without starvation that end it")
     host_pressure_ratio: float = Field(
         0.4, gt=0, le=1, description="Container CPU PSI some, without throttling: host level"
     )

@@ -28,9 +28,9 @@ def follow_incidents(state: DomainState, second: int) -> list[Change]:
     changes: list[Change] = []
     for incident in state.unresolved():
         failed_before = incident.failed
+        changes += _rejudge(state, incident, second)
         for instance in sorted(incident.members):
             _follow_member(state, incident, instance, second)
-        changes += _rejudge(state, incident, second)
         changes += _escalate(incident, failed_before, second)
         changes += _move_on(state, incident, second)
     return changes
@@ -79,10 +79,19 @@ def _absorb(
     if second + 1 - member.confirmed_at > CONFIRMED_FOR_SECONDS:
         return
     loose = state.loose.get(instance, {})
+    if incident.cause is Cause.UNPROVEN and _has_its_own_cause(state, instance, requests, second):
+        return
     for request in requests:
         if member.takes(request):
             incident.take(request)
             del loose[request.key]
+
+
+def _has_its_own_cause(state: DomainState, instance: str, requests: list[Request], second: int) -> bool:
+    """Whether failures beside an unproven incident have a cause that is proven: then they are not its own."""
+    if len(requests) < state.rules.burst.proven_requests:
+        return False
+    return weigh(state.view(instance, second, requests)).cause not in (None, Cause.UNPROVEN)
 
 
 def _measure_impact(
@@ -107,7 +116,7 @@ def _rejudge(state: DomainState, incident: OpenIncident, second: int) -> list[Ch
     named = incident.cause is not Cause.UNPROVEN
     if named and now > (incident.verdict_at or now) + REJUDGE_FOR_SECONDS:
         return []
-    instance, view = _leading_view(state, incident, second)
+    instance, view = _leading_view(state, incident, second, opening_only=True)
     verdict = weigh(view)
     told_at = now + state.rules.lateness_seconds
     if verdict.cause is None:
@@ -130,10 +139,16 @@ def _refuted(verdict: Verdict, view: View, cause: Cause) -> bool:
     return examine(view)[cause].standing is Standing.REFUTED and bool(view.requests)
 
 
-def _leading_view(state: DomainState, incident: OpenIncident, second: int) -> tuple[str, View]:
-    """The member with most of the incident's failures still remembered, and its view on them."""
+def _leading_view(
+    state: DomainState, incident: OpenIncident, second: int, opening_only: bool = False
+) -> tuple[str, View]:
+    """The member with most of the incident's failures still remembered, and its view on them.
+
+    `opening_only`: on those it was opened with, so that no later trouble lends it a cause.
+    """
+    keys = {key: end for key, end in incident.keys.items() if not opening_only or end <= incident.opened_at}
     views = {
-        instance: state.view(instance, second, state.requests(instance, incident.keys, second))
+        instance: state.view(instance, second, state.requests(instance, keys, second))
         for instance in sorted(incident.members)
     }
     leading = max(views, key=lambda name: (len(views[name].requests), name))

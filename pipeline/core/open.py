@@ -17,6 +17,8 @@ from schemas import Cause, Change, ChangeKind, IncidentState, SampleKind
 
 PATIENCE_SECONDS = 30
 """A burst whose evidence is still due is told as unproven after this long."""
+PROVEN_CONFIDENCE = 0.8
+"""From here a cause counts as proven by measurement, and fewer failures are enough to open."""
 SLOW_REQUESTS_MIN = 20
 SLOW_SHARE_MIN = 0.3
 SLOW_WINDOW_SECONDS = 30
@@ -46,7 +48,7 @@ def open_incidents(state: DomainState, second: int) -> list[Change]:
     """Open, join or reopen incidents for the troubles that stand at the end of `second`."""
     changes: list[Change] = []
     for instance in sorted(state.loose):
-        if len(state.loose[instance]) >= state.rules.burst.requests:
+        if len(state.loose[instance]) >= state.rules.burst.proven_requests:
             requests = state.requests(instance, state.loose[instance], second)
             changes += _open_burst(state, second, instance, requests)
     for instance in _known_instances(state):
@@ -62,10 +64,12 @@ def _known_instances(state: DomainState) -> list[str]:
 
 
 def _open_burst(state: DomainState, second: int, instance: str, requests: list[Request]) -> list[Change]:
-    if len(requests) < state.rules.burst.requests:
-        return []
     view = state.view(instance, second, requests)
     verdict = weigh(view)
+    proven = verdict.cause not in (None, Cause.UNPROVEN) and verdict.confidence >= PROVEN_CONFIDENCE
+    enough = state.rules.burst.proven_requests if proven else state.rules.burst.requests
+    if len(requests) < enough:
+        return []
     if verdict.cause is None and second + 1 < view.first_end + PATIENCE_SECONDS:
         return []
     if verdict.cause is Cause.UNPROVEN and second + 1 < view.first_end + state.rules.unproven_after_seconds:

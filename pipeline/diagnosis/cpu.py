@@ -14,15 +14,17 @@ from schemas import Cause, Evidence
 
 COVERED_RATIO = 0.6
 """Share of the failed requests that must have run while the instance was starved."""
-CARRY_OVER_SECONDS = 15.0
-"""A queue drains this long after the starvation ends; its requests still belong to it (measured: 5-15 s)."""
+DRAIN_SECONDS = 2.0
+"""A request that begins this soon after the starvation still queues behind those that began inside."""
+OVERDUE_SECONDS = 15.0
+"""An episode that was open at the last sample is taken to go on until the next one is this overdue."""
 
 
 def examine(view: View) -> Finding:
     """How cpu_saturation stands for this instance."""
     episodes = [episode for episode in view.episodes if _until(episode) >= view.onset]
     ranges = [(episode.start, _until(episode)) for episode in episodes]
-    if episodes and view.overlap(ranges) >= COVERED_RATIO:
+    if episodes and view.overlap(ranges) >= COVERED_RATIO and not _contradicted(view, episodes):
         return _proven(view, _leading(view, episodes))
     if not view.cpu:
         return _from_durations(view)
@@ -35,12 +37,17 @@ def examine(view: View) -> Finding:
     return _judge_readings(view)
 
 
+def _contradicted(view: View, episodes: list[Episode]) -> bool:
+    """Host-level waiting that leaves the durations razor sharp held nobody up."""
+    return view.spread is not None and view.spread.sharp and all(one.level == "host" for one in episodes)
+
+
 def _until(episode: Episode) -> float:
     """End of an episode; one that was still going on at the last sample lasts until the next is overdue."""
     if not episode.open:
-        return episode.end
+        return episode.end + DRAIN_SECONDS
     interval = episode.readings[-1].end - episode.readings[-1].start
-    return episode.end + max(CARRY_OVER_SECONDS, 2 * interval)
+    return episode.end + max(OVERDUE_SECONDS, 2 * interval)
 
 
 def _leading(view: View, episodes: list[Episode]) -> Episode:
@@ -63,7 +70,7 @@ def _proven(view: View, episode: Episode) -> Finding:
         since=episode.start,
         strength=strength,
         evidence=tuple(evidence),
-        explains=Explains(episode.start, None if episode.open else episode.end + CARRY_OVER_SECONDS),
+        explains=Explains(episode.start, None if episode.open else episode.end + DRAIN_SECONDS),
         level=episode.level,
     )
 

@@ -20,8 +20,15 @@ FAILED_RATIO = 0.5
 FAILED_MIN = 3
 LINES_MIN = 4
 IDLE_SECONDS = 8.0
-CARRY_OVER_SECONDS = 40.0
+LOOKUP_SECONDS = 4.0
+"""After this long Docker's resolver gives one query up."""
+STALLS_MIN = 2
+HUNG_SECONDS = 1.5
+HUNG_RATIO = 0.8
+LOG_LAG_SECONDS = 40.0
 """A lookup that hangs is logged up to 40 s after it began."""
+CARRY_OVER_SECONDS = 10.0
+"""A request that begins this soon after the last failed lookup may still have met the outage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ def _counted(view: View) -> Failing | None:
     for upstream, readings in sorted(view.dns.items()):
         failures = [r for r in readings if r.failed]
         proven = [r for r in failures if _fails(readings, r.end)]
-        if not proven or view.now - proven[-1].end > WINDOW_SECONDS + CARRY_OVER_SECONDS:
+        if not proven or view.now - proven[-1].end > WINDOW_SECONDS + LOG_LAG_SECONDS:
             continue
         run = _run(failures, proven[-1].end)
         start, last = run[0].end, run[-1].end
@@ -105,11 +112,11 @@ def _run(failures: list[DnsReading], end: float) -> list[DnsReading]:
 
 def _logged(view: View) -> Failing | None:
     """Failed lookups in the log, while hardly any request goes well and no count says otherwise."""
-    lines = [line for line in view.dns_lines if line.second >= view.now - WINDOW_SECONDS - CARRY_OVER_SECONDS]
+    lines = [line for line in view.dns_lines if line.second >= view.now - WINDOW_SECONDS - LOG_LAG_SECONDS]
     count = sum(line.count for line in lines)
     if count < LINES_MIN or _answered(view, lines[0].second):
         return None
-    lookups = view.lookup_requests(view.now - WINDOW_SECONDS - CARRY_OVER_SECONDS)
+    lookups = view.lookup_requests(view.now - WINDOW_SECONDS - LOG_LAG_SECONDS)
     start = min([float(lines[0].second)] + [request.start for request in lookups])
     last = float(lines[-1].second)
     ok = view.ok(lines[0].second, last + 1)
@@ -177,6 +184,56 @@ def _signs(view: View, since: float) -> tuple[str, list[Origin]]:
     if failed:
         parts.append(f"{amount(int(sum(r.failed for r in failed)), 'lookup')} lost at the DNS server")
     return " and ".join(parts), [r.origin for r in failed]
+
+
+def examine_stalls(view: View) -> Finding | None:
+    """Lost lookups too few to call the resolver down, yet every failed request hung in one of them.
+
+    A lost query stalls all requests that wait for that lookup (Go merges them), about four seconds
+    each time. To be asked only where CPU and storage are measured to be normal.
+    """
+    stalls = _stalls(view)
+    if len(stalls) < STALLS_MIN or len(view.requests) < view.rules.burst.requests:
+        return None
+    hung = sum(
+        any(min(r.end, end) - max(r.start, start) >= HUNG_SECONDS for start, end in stalls)
+        for r in view.requests
+    )
+    if hung < HUNG_RATIO * len(view.requests):
+        return None
+    start, last = stalls[0][0], stalls[-1][1]
+    evidence = Evidence(
+        fact="lookups_stall_requests",
+        instance=view.instance,
+        text=f"{hung} of {amount(len(view.requests), 'failed request')} hung while one of "
+        f"{amount(len(stalls), 'lookup')} went unanswered, with CPU and storage measured as normal",
+        values={"requests": float(hung), "failed": float(len(stalls))},
+        at=start,
+    )
+    return Finding(
+        Cause.DNS_OUTAGE,
+        Standing.PROVEN,
+        since=start,
+        strength=0.75,
+        evidence=(evidence,),
+        explains=Explains(start - 1),
+    )
+
+
+def _stalls(view: View) -> list[tuple[float, float]]:
+    """When lookups hung, overlapping ones united: four seconds before a logged timeout, or after a lost query."""
+    since = view.onset - LOOKUP_SECONDS
+    found = [
+        (line.second - LOOKUP_SECONDS, line.second + 1.0) for line in view.dns_lines if line.second >= since
+    ]
+    if not found:
+        found = [
+            (r.end - 1.0, r.end + LOOKUP_SECONDS)
+            for readings in view.dns.values()
+            for r in readings
+            if r.failed and r.end >= since
+        ]
+    return sorted(found)
 
 
 def _judge(view: View) -> Finding:

@@ -22,10 +22,11 @@ SLOW_P95_SECONDS = 0.75
 SLOWER_TIMES = 8.0
 SLOWER_P50_SECONDS = 0.05
 """Or a median this many times its own normal, and not merely microseconds of it."""
+SLOWER_REQUESTS_MIN = 10
 FAILING_RATIO = 0.05
 STUCK_REQUESTS = 3
-CARRY_OVER_SECONDS = 20.0
-"""A client that gave up on a slow request is logged up to its timeout later."""
+CARRY_OVER_SECONDS = 5.0
+"""A request that begins this soon after the last slow answer may still have met the slowness."""
 
 
 def examine(view: View) -> Finding:
@@ -81,7 +82,11 @@ def _in_trouble(window: list[StorageReading], normal_seconds: float | None) -> b
         return True
     p95 = _weighted(window, "p95_seconds")
     p50 = _weighted(window, "p50_seconds")
-    slower = normal_seconds is not None and p50 >= SLOWER_P50_SECONDS and p50 >= SLOWER_TIMES * normal_seconds
+    slower = (
+        normal_seconds is not None
+        and requests >= SLOWER_REQUESTS_MIN
+        and p50 >= max(SLOWER_P50_SECONDS, SLOWER_TIMES * normal_seconds)
+    )
     return p95 >= SLOW_P95_SECONDS or slower
 
 

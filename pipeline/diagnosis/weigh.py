@@ -48,6 +48,9 @@ def examine(view: View) -> dict[Cause, Finding]:
         standings[cause] is Standing.REFUTED for cause in (Cause.CPU_SATURATION, Cause.STORAGE_LATENCY)
     )
     by_measurement = measured and bool(view.cpu) and bool(view.storage)
+    if by_measurement and not supported and (stalled := dns.examine_stalls(view)) is not None:
+        findings[Cause.DNS_OUTAGE] = stalled
+        supported = True
     findings[Cause.CLIENT_TIMEOUT] = client.examine(
         view, others_refuted=not supported and by_measurement, others_unknown=not supported
     )

@@ -247,21 +247,34 @@ def _stays(reading: CpuReading, level: str, rules: Saturation) -> bool:
 
 
 def starvation_episodes(readings: list[CpuReading], rules: Saturation) -> list[Episode]:
-    """Stretches of starvation, by time. A gap in the readings ends an episode only after 30 s."""
+    """Stretches of starvation, by time.
+
+    An episode ends with its last starved reading once `calm_seconds` of readings, or a gap of 30 s,
+    show no starvation: a breath between two bursts does not end it. One shorter than
+    `episode_seconds` (`host_episode_seconds` at host level) is none.
+    """
     episodes: list[Episode] = []
     current: list[CpuReading] = []
     level: str | None = None
+    calm_seconds = 0.0
 
     def close(open_ended: bool) -> None:
-        if current and level is not None:
+        shortest = rules.host_episode_seconds if level == "host" else rules.episode_seconds
+        if level is not None and current[-1].end - current[0].start >= shortest:
             episodes.append(Episode(current[0].start, current[-1].end, open_ended, level, tuple(current)))
 
     for reading in readings:
-        if level is not None and reading.start - current[-1].end <= 30.0 and _stays(reading, level, rules):
-            current.append(reading)
-            continue
-        close(open_ended=False)
-        level = starvation_level(reading, rules)
+        if level is not None:
+            if reading.start - current[-1].end <= 30.0 and _stays(reading, level, rules):
+                current.append(reading)
+                calm_seconds = 0.0
+                continue
+            calm_seconds += reading.end - reading.start
+            if calm_seconds < rules.calm_seconds and reading.start - current[-1].end <= 30.0:
+                continue
+            close(open_ended=False)
+        level, calm_seconds = starvation_level(reading, rules), 0.0
         current = [reading] if level is not None else []
-    close(open_ended=True)
+    if level is not None:
+        close(open_ended=calm_seconds == 0.0)
     return episodes
