@@ -72,7 +72,8 @@ def perturb(arrivals: list[Arrival], perturbation: Perturbation) -> list[Arrival
     if perturbation.metrics_delay_seconds:
         chosen = pure.delay(chosen, perturbation.metrics_delay_seconds)
     if perturbation.duplicate_share:
-        within_seconds = perturbation.shuffle_seconds or pure.DUPLICATE_WITHIN_SECONDS
+        # The shuffle displaces a copy by itself: no record comes later than it allows.
+        within_seconds = 0.0 if perturbation.shuffle_seconds else pure.DUPLICATE_WITHIN_SECONDS
         chosen = pure.duplicate(chosen, perturbation.duplicate_share, draw, within_seconds)
     if perturbation.shuffle_seconds:
         chosen = pure.shuffle(chosen, perturbation.shuffle_seconds, draw)

@@ -26,7 +26,7 @@ class Arrival:
     The rest says where it comes from, for the perturbations below; the replay does not look at it.
     `group`: one of logs, dns, metrics, storage, registry, markers. `series`: what a reading is a
     sample of, "" for a log line. `unit`: records with the same number are pieces of one line, which
-    leave their shipper together.
+    leave their shipper together; it is negative for a copy.
     """
 
     at: float
@@ -221,7 +221,8 @@ def duplicate(
             place = arrival.record.topic, arrival.record.partition
             record = replace(arrival.record, offset=ends[place])
             ends[place] += 1
-            repeated.append(replace(arrival, at=arrival.at + later_seconds, record=record))
+            copy = None if arrival.unit is None else -1 - arrival.unit  # travels by itself
+            repeated.append(replace(arrival, at=arrival.at + later_seconds, record=record, unit=copy))
     return in_order([*originals, *repeated])
 
 
