@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from pipeline.intake.entry import NAME_CHARACTERS_MAX
-from pipeline.intake.logrus import Parsed
+from pipeline.intake.logrus import COMPLETED, Parsed
 from schemas import SymptomKind
 
 NOISE, IRRELEVANT = "noise", "irrelevant"
@@ -38,9 +38,6 @@ class Finding(NamedTuple):
     weight: int = 1
     teller: Teller = Teller.SERVICE
 
-
-COMPLETED = "response completed"
-"""The whole message of a request that went well."""
 
 _LOOKUP = re.compile(r"lookup (\S{1,255}?)(?: on (\S{1,120}))?: ([^\n]{0,400})")
 _DIAL = re.compile(r"dial (?:tcp|udp) \S{0,300}: i/o timeout")

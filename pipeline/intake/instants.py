@@ -99,6 +99,7 @@ def go_duration_seconds(text: str) -> float | None:
         part = _DURATION_PART.match(text, at)
         if part is None:
             return None
-        total += float(part[1]) * _UNIT_SECONDS[part[2]]
+        amount, unit = part.groups()
+        total += float(amount) * _UNIT_SECONDS[unit]
         at = part.end()
     return total if at else None

@@ -9,12 +9,12 @@ meet within `rejoin_seconds`. A bad time moves no source.
 import base64
 from functools import lru_cache
 
-from pipeline.intake.classify import COMPLETED, Finding, Teller, classify, route_of
+from pipeline.intake.classify import Teller, classify, route_of
 from pipeline.intake.entry import NOWHERE, Entry, Lifecycle, LogLine, Marker, Reading
 from pipeline.intake.envelope import decode
 from pipeline.intake.identity import Place, Places
-from pipeline.intake.instants import NS, from_written
-from pipeline.intake.logrus import Parsed, parse, parse_fields, parse_text
+from pipeline.intake.instants import NS, from_rfc3339, from_written
+from pipeline.intake.logrus import Parsed, completed, parse, parse_fields, parse_text
 from pipeline.intake.record import (
     LATEST_EVENT_TIME,
     Batch,
@@ -26,7 +26,7 @@ from pipeline.intake.record import (
 )
 from pipeline.intake.rejoin import Half, Key, Rejoiner, is_complete, is_open, is_tail
 from pipeline.intake.relevance import cannot_matter, glance_at_time
-from pipeline.intake.rollup import Event, Rollups, Slot, event_id
+from pipeline.intake.rollup import Event, Raw, Rollups, Slot, event_id, good_id
 from pipeline.intake.unwrap import unwrap
 from pipeline.redact import redact
 from schemas import DeadLetter, DeadLetterReason, Origin, Sample, SymptomKind
@@ -121,15 +121,18 @@ class Intake:
         if isinstance(entry, Lifecycle):
             return self._lifecycle(record, entry, source)
         if isinstance(entry, Marker):
-            ns = self._in_range(round(entry.event_time * NS), record)
+            self._dated(round(entry.event_time * NS), record, source)
             source.declared = True
-            self._raise_high(source, ns, record)
             return MARKED
         return entry.reason
 
     def _line(self, record: RawRecord, line: LogLine, source: Source, decoder: str) -> str:
         if line.fields is not None:
             return self._tell(record, line, parse_fields(line.fields), source)
+        if line.text.startswith('time="') and not len(self._rejoiner):
+            good = completed(line.text)
+            if good is not None and (good.duration_seconds or 0.0) < self._config.slow_request_seconds:
+                return self._count_good(record, line, good, source)
         line = unwrap(line, _kafka_ns(record))
         text = line.text
         head = is_open(text)
@@ -148,44 +151,21 @@ class Intake:
     ) -> str:
         """Classify one whole line and count what it tells."""
         finding = classify(parsed, self._config.slow_request_seconds)
-        ns = from_written(parsed.time) if parsed.time else None
-        if ns is None:
-            ns = from_written(line.written)
         if isinstance(finding, str):
-            self._raise_high(source, ns, record)
+            self._raise_high(source, _event_ns(parsed, line, record), record)
             return finding
-        if ns is None:
-            ns = _kafka_ns(record)
-        ns = self._in_range(ns, record)
-        self._raise_high(source, ns, record)
+        if finding.kind is SymptomKind.REQUEST_OK:
+            return self._count_good(record, line, parsed, source)
+        ns = self._dated(_event_ns(parsed, line, record), record, source)
         place = self._places.find(line.labels, record.topic, line.extra)
-        self._count(record, line, parsed, finding, ns, place, partial)
-        return KEPT
-
-    def _count(
-        self,
-        record: RawRecord,
-        line: LogLine,
-        parsed: Parsed,
-        finding: Finding,
-        ns: int,
-        place: Place,
-        partial: bool,
-    ) -> None:
         instance = _instance(place, parsed, finding.teller)
-        where = instance or place.host
-        kind = finding.kind
-        second = ns // NS
-        slot = Slot(place.domain, kind, instance, place.host, second, finding.upstream, finding.question)
-        raw = (record.topic, record.partition, record.offset)
-        if kind is SymptomKind.REQUEST_OK:
-            identity = event_id(where, COMPLETED, ns, parsed.request, bytes_kept=4)
-            self._rollups.add(slot, Event(identity, float(second)), raw, None)
-            return
+        slot = Slot(
+            place.domain, finding.kind, instance, place.host, ns // NS, finding.upstream, finding.question
+        )
         request = parsed.request[:REQUEST_CHARACTERS_MAX] if parsed.request else None
-        identity = event_id(where, kind, ns, request, " ".join(finding.text.split()))
+        text = " ".join(finding.text.split())
         event = Event(
-            identity,
+            event_id(instance or place.host, finding.kind, ns, request, text),
             ns / NS,
             parsed.duration_seconds,
             request,
@@ -193,14 +173,24 @@ class Intake:
             route_of(parsed.uri),
             parsed.status,
         )
-        text = line.text or finding.text
-        self._rollups.add(slot, event, raw, text, partial)
+        self._rollups.add(slot, event, _raw(record), line.text or text, partial)
         for number in range(1, finding.weight):
-            self._rollups.add(slot, event._replace(id=event_id(identity, number)), raw, None, partial)
+            copy = event_id(event.id, finding.kind, number, None, "")
+            self._rollups.add(slot, event._replace(id=copy), _raw(record), None, partial)
+        return KEPT
+
+    def _count_good(self, record: RawRecord, line: LogLine, parsed: Parsed, source: Source) -> str:
+        """Count a request that went well and fast."""
+        ns = self._dated(_event_ns(parsed, line, record), record, source)
+        place = self._places.find(line.labels, record.topic, line.extra)
+        instance = _instance(place, parsed, Teller.SERVICE)
+        if instance != place.instance:
+            place = place._replace(instance=instance)
+        self._rollups.add_good(place, ns // NS, good_id(instance, ns, parsed.request))
+        return KEPT
 
     def _reading(self, record: RawRecord, reading: Reading, source: Source) -> str:
-        ns = self._required_time(reading.written, record)
-        self._raise_high(source, ns, record)
+        ns = self._dated(_required_ns(reading.written, record), record, source)
         place = self._places.find(reading.labels, record.topic, reading.extra)
         sample = Sample(
             kind=reading.kind,
@@ -216,14 +206,12 @@ class Intake:
         return KEPT
 
     def _lifecycle(self, record: RawRecord, entry: Lifecycle, source: Source) -> str:
-        ns = self._required_time(entry.written, record)
-        self._raise_high(source, ns, record)
+        ns = self._dated(_required_ns(entry.written, record), record, source)
         place = self._places.find(entry.labels, record.topic)
         kind = SymptomKind.PROCESS_STARTED if entry.started else SymptomKind.PROCESS_EXITED
         slot = Slot(entry.domain or place.domain, kind, place.instance, place.host, ns // NS, None, None)
-        identity = event_id(place.instance or place.host, kind, ns, None, entry.status)
-        raw = (record.topic, record.partition, record.offset)
-        self._rollups.add(slot, Event(identity, ns / NS, status=entry.status), raw, None)
+        identity = event_id(place.instance or place.host, kind, ns, None, str(entry.status))
+        self._rollups.add(slot, Event(identity, ns / NS, status=entry.status), _raw(record), None)
         return KEPT
 
     def _finish(self, halves: list[Half]) -> None:
@@ -256,20 +244,25 @@ class Intake:
                 return ns
         return None
 
-    def _required_time(self, written: object, record: RawRecord) -> int:
-        ns = _kafka_ns(record) if written is None else from_written(written)
-        if ns is None and written is not None:
-            detail = f"its time {str(written)[:60]!r} cannot be read"
-            raise RefusedError(DeadLetterReason.TIME_OUT_OF_RANGE, detail)
-        return self._in_range(ns, record)
+    def _dated(self, ns: int | None, record: RawRecord, source: Source) -> int:
+        """An event time that is believed; its source has come this far.
 
-    def _in_range(self, ns: int | None, record: RawRecord) -> int:
+        Raises:
+            RefusedError: there is none, or it is absurd.
+        """
         if ns is None:
             raise RefusedError(DeadLetterReason.TIME_OUT_OF_RANGE, "neither it nor its envelope bears a time")
         excess = self._excess(ns, record)
         if excess is not None:
             raise RefusedError(DeadLetterReason.TIME_OUT_OF_RANGE, excess)
+        if source.high is None or ns / NS > source.high:
+            source.high = ns / NS
         return ns
+
+    def _raise_high(self, source: Source, ns: int | None, record: RawRecord) -> None:
+        """The same for what is dropped anyway: a time that is not believed changes nothing."""
+        if ns is not None and (source.high is None or ns / NS > source.high):
+            source.high = source.high if self._excess(ns, record) else ns / NS
 
     def _excess(self, ns: int, record: RawRecord) -> str | None:
         """What is absurd about an event time, None if nothing is."""
@@ -283,12 +276,6 @@ class Intake:
         if ahead > self._config.future_seconds_max:
             return f"event time {seconds:.0f} is {ahead:.0f} s ahead of the record's Kafka timestamp"
         return None
-
-    def _raise_high(self, source: Source, ns: int | None, record: RawRecord) -> None:
-        if ns is None or (source.high is not None and ns <= source.high * NS):
-            return
-        if self._excess(ns, record) is None:
-            source.high = ns / NS
 
     def _drop(self, reason: str) -> None:
         self._counts.dropped[reason] = self._counts.dropped.get(reason, 0) + 1
@@ -311,6 +298,29 @@ class Intake:
 
 def _kafka_ns(record: RawRecord) -> int | None:
     return record.timestamp_ms * 1_000_000 if record.timestamp_ms and record.timestamp_ms > 0 else None
+
+
+def _event_ns(parsed: Parsed, line: LogLine, record: RawRecord) -> int | None:
+    """The line's own time, else the envelope's, else Kafka's."""
+    ns = from_rfc3339(parsed.time) if parsed.time else None
+    if ns is None:
+        ns = from_written(line.written)
+    return _kafka_ns(record) if ns is None else ns
+
+
+def _required_ns(written: object, record: RawRecord) -> int | None:
+    """The time of a reading; one that is there and cannot be read is not replaced by Kafka's."""
+    if written is None:
+        return _kafka_ns(record)
+    ns = from_written(written)
+    if ns is None:
+        detail = f"its time {str(written)[:60]!r} cannot be read"
+        raise RefusedError(DeadLetterReason.TIME_OUT_OF_RANGE, detail)
+    return ns
+
+
+def _raw(record: RawRecord) -> Raw:
+    return (record.topic, record.partition, record.offset)
 
 
 def _stream(line: LogLine, record: RawRecord) -> Key:

@@ -71,26 +71,45 @@ def _object(text: str) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+COMPLETED = "response completed"
+"""The whole message of a request that went well."""
+
+_HEADER = re.compile(r'(?:time="([^"]{0,64})")? ?(?:level=([a-z]{1,16}))? ?msg=')
+_COMPLETED_TEXT = f' level=info msg="{COMPLETED}" '
+
+
+def completed(text: str) -> Parsed | None:
+    """The fields that count of a request that went well; None if it is another line.
+
+    A short cut past `parse_text` for what most lines say.
+    """
+    end = text.find('"', 6)
+    if not text.startswith(_COMPLETED_TEXT, end + 1):
+        return None
+    request = _simple(text, " http.request.id=", end)
+    duration = _last(text, " http.response.duration=")
+    seconds = go_duration_seconds(duration) if duration else None
+    return Parsed(text[6:end], "info", COMPLETED, request=request, duration_seconds=seconds)
+
+
 def parse_text(text: str) -> Parsed:
-    """logrus text in either quoting; also the end of one line, which has no `time`."""
-    time, _ = _simple(text, "time=", 0) if text.startswith("time=") else (None, 0)
-    level, at = _simple(text, " level=", 0)
-    msg, at = _value(text, " msg=", at)
-    detail, after = _value(text, " err.detail=", at)
-    code, _ = _simple(text, " err.code=", at)
-    at = max(at, after)
-    status, _ = _simple(text, " http.response.status=", text.rfind(" http.response.status="))
-    duration, _ = _simple(text, " http.response.duration=", text.rfind(" http.response.duration="))
-    request, _ = _simple(text, " http.request.id=", at)
-    error = server = question = uri = agent = None
-    if request is None or detail is None:
-        error, _ = _value(text, " error=", at)
-        server, _ = _simple(text, " dns-server=", at)
-        question, _ = _simple(text, " question=", at)
+    """logrus text in either quoting; also the end of one line, which has no header."""
+    header = _HEADER.match(text)
+    time, level = header.groups() if header else (None, None)
+    msg, at = _value(text, "msg=", header.end() - 4) if header else (None, 0)
+    code = _simple(text, " err.code=", at)
+    detail, at = _value(text, " err.detail=", at)
+    request = _simple(text, " http.request.id=", at)
+    duration = error = server = question = uri = agent = status = None
     if request is not None:
-        uri, _ = _simple(text, " http.request.uri=", at)
+        uri = _simple(text, " http.request.uri=", at)
         agent, _ = _value(text, " http.request.useragent=", at)
-    instance, _ = _simple(text, " instance=", at)
+        status = _last(text, " http.response.status=")
+        duration = _last(text, " http.response.duration=")
+    if detail is None:
+        error, _ = _value(text, " error=", at)
+        server = _simple(text, " dns-server=", at)
+        question = _simple(text, " question=", at)
     return Parsed(
         time,
         level,
@@ -100,28 +119,34 @@ def parse_text(text: str) -> Parsed:
         code,
         request,
         _status(status),
-        None if duration is None else go_duration_seconds(duration),
+        go_duration_seconds(duration) if duration else None,
         uri,
         agent,
-        instance,
+        _simple(text, " instance=", at),
         server,
         question,
     )
 
 
-def _simple(text: str, key: str, start: int) -> tuple[str | None, int]:
+def _simple(text: str, key: str, start: int) -> str | None:
     """A value that can hold no quote: up to the next quote, or unquoted up to the next space."""
-    at = text.find(key, start) if start >= 0 else -1
-    if at < 0:
-        return None, max(start, 0)
-    at += len(key)
-    if text[at : at + 1] == '"':
+    at = text.find(key, start)
+    return None if at < 0 else _plain(text, at + len(key))
+
+
+def _last(text: str, key: str) -> str | None:
+    """The same, of the last `key` in the line."""
+    at = text.rfind(key)
+    return None if at < 0 else _plain(text, at + len(key))
+
+
+def _plain(text: str, at: int) -> str:
+    if text.startswith('"', at):
         at += 1
         end = text.find('"', at)
     else:
         end = text.find(" ", at)
-    end = len(text) if end < 0 else end
-    return text[at:end], end
+    return text[at:] if end < 0 else text[at:end]
 
 
 def _value(text: str, key: str, start: int) -> tuple[str | None, int]:
@@ -170,6 +195,8 @@ def parse_fields(fields: Mapping[str, Any]) -> Parsed:
     if isinstance(fields.get("http"), dict) or isinstance(fields.get("err"), dict):
         fields = _flattened(fields)
     get = fields.get
+    if get("msg") == COMPLETED:
+        return _completed_fields(fields)
     return Parsed(
         _text(get("time")) or _text(get("@timestamp")),
         _text(get("level")),
@@ -185,6 +212,21 @@ def parse_fields(fields: Mapping[str, Any]) -> Parsed:
         _text(get("instance")),
         _text(get("dns-server")),
         _text(get("question")),
+    )
+
+
+def _completed_fields(fields: Mapping[str, Any]) -> Parsed:
+    get = fields.get
+    return Parsed(
+        _text(get("time")),
+        _text(get("level")),
+        COMPLETED,
+        request=_text(get("http.request.id")),
+        status=_whole(get("http.response.status")),
+        duration_seconds=_duration(get("http.response.duration")),
+        uri=_text(get("http.request.uri")),
+        agent=_text(get("http.request.useragent")),
+        instance=_text(get("instance")),
     )
 
 

@@ -7,41 +7,43 @@ another (tests/intake/test_relevance.py holds them against each other).
 
 import re
 
-WORDS = (
+LINE_WORDS = (
     b"response completed",
     b"rror",
     b"caused by",
-    b"status code",
     b"listening on",
     b"isconnected",
     b"cancel",
     b"resolver]",
     b"concurrent DNS",
     b"undercurrent_",
-    b'"__name__"',
-    b'"gauge"',
-    b'"counter"',
-    b'"metricset"',
-    b'"value":"',
 )
+
+METRIC_WORDS = (b'"__name__"', b'"gauge"', b'"counter"', b'"metricset"', b'"value":"')
 
 _CONTROLS = bytes(sorted({*range(0x20), 0x7F} - {0x09, 0x0A, 0x0D, 0x1B}))
 _SERIES = re.compile(rb"# |(?:container|coredns|go|kube|minio|process|registry)_")
 _TIME = re.compile(rb'"@?time(?:stamp)?":"?([0-9T:.Z+-]{10,40})')
 
-_OPEN, _CLOSE, _NEWLINE = b"{}\n"
+_OPEN, _CLOSE, _NEWLINE, _BRACKET = b"{}\n["
 
 
 def cannot_matter(value: bytes) -> bool:
     """Whether a well-formed record holds none of the words; what looks broken is left to the decoders."""
-    if not value.isascii():
-        return not any(word in value for word in WORDS) and _is_utf8(value)
-    for word in WORDS:
+    for word in LINE_WORDS:
         if word in value:
             return False
     if value[0] == _OPEN:
-        return value[-1] == _CLOSE or value[-1] == _NEWLINE
-    return not has_controls(value) and _SERIES.match(value) is None and value[0] != 0x5B
+        if value[-1] != _CLOSE and value[-1] != _NEWLINE:
+            return False
+        if b'"log":' not in value:
+            for word in METRIC_WORDS:
+                if word in value:
+                    return False
+        return value.isascii() or _is_utf8(value)
+    return (
+        value.isascii() and value[0] != _BRACKET and _SERIES.match(value) is None and not has_controls(value)
+    )
 
 
 def has_controls(value: bytes) -> bool:
@@ -54,7 +56,7 @@ def _is_utf8(value: bytes) -> bool:
         value.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return value[0] == _OPEN and value[-1] in (_CLOSE, _NEWLINE)
+    return True
 
 
 def glance_at_time(value: bytes) -> str | None:

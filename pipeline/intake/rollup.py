@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pipeline.intake.identity import Place
 from pipeline.redact import redact
 from schemas import Exemplar, Frame, Observation, Origin, Sample, Signal, Symptom, SymptomKind
 
@@ -30,7 +31,7 @@ Raw = tuple[str, int, int]
 
 
 class Event(NamedTuple):
-    """One observation before it is a model, and the line it came from (None: no example is wanted)."""
+    """One observation before it is a model."""
 
     id: str
     time: float
@@ -53,10 +54,16 @@ class Slot(NamedTuple):
     question: str | None
 
 
-def event_id(*parts: object, bytes_kept: int = 8) -> str:
-    """Hex digits of a BLAKE2b hash over `parts`; equal for equal parts, evenly spread otherwise."""
-    text = "\0".join("" if part is None else str(part) for part in parts)
-    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=bytes_kept).hexdigest()
+def event_id(place: str | None, kind: str, ns: int, request: str | None, text: str) -> str:
+    """16 hex digits over what makes an event that event: equal for its copies, evenly spread otherwise."""
+    whole = f"{place or ''}\0{kind}\0{ns}\0{request or ''}\0{text}"
+    return hashlib.blake2b(whole.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def good_id(place: str | None, ns: int, request: str | None) -> str:
+    """8 hex digits of a request that went well: enough to count by, for that is all it is used for."""
+    whole = f"{place or ''}\0{ns}\0{request or ''}"
+    return hashlib.blake2b(whole.encode("utf-8", "replace"), digest_size=4).hexdigest()
 
 
 def estimated_count(ids: list[str], cut: bool) -> int:
@@ -96,8 +103,7 @@ class _Rollup:
         known = examples.get(identity)
         if known is not None:
             examples[identity] = min(known, (raw, text))
-            return
-        if len(examples) < EXEMPLARS_MAX or identity < max(examples):
+        elif len(examples) < EXEMPLARS_MAX or identity < max(examples):
             examples[identity] = (raw, text[:_EXEMPLAR_READ_MAX])
             if len(examples) > EXEMPLARS_MAX:
                 del examples[max(examples)]
@@ -113,25 +119,42 @@ class _Rollup:
         ids = sorted(self.events)
         cut = len(ids) > self.bound
         kept = ids[: self.bound]
-        return Symptom(
-            kind=slot.kind,
-            instance=slot.instance,
-            host=slot.host,
-            second=slot.second,
-            upstream=slot.upstream,
-            question=slot.question,
-            count=estimated_count(kept, cut),
-            observations=tuple(_observation(self.events[identity]) for identity in kept),
-            exemplars=tuple(
+        fields = {
+            **dict(zip(Slot._fields[1:], slot[1:], strict=True)),
+            "count": estimated_count(kept, cut),
+            "observations": [dict(zip(Event._fields, self.events[i], strict=True)) for i in kept],
+            "exemplars": [
                 Exemplar(origin=_origin(raw), text=_example(text))
-                for identity, (raw, text) in sorted(self.examples.items())
-            ),
-            partial=sum(identity in self.partial for identity in kept),
+                for _, (raw, text) in sorted(self.examples.items())
+            ],
+            "partial": sum(identity in self.partial for identity in kept),
+        }
+        return Symptom.model_validate(fields)
+
+
+@dataclass(slots=True)
+class _GoodRequests:
+    """The smallest ids of one place and second, kept like those of a roll-up."""
+
+    ids: set[str] = field(default_factory=set)
+
+    def add(self, identity: str) -> None:
+        self.ids.add(identity)
+        if len(self.ids) > 4 * GOOD_REQUESTS_MAX:
+            self.ids = set(sorted(self.ids)[: GOOD_REQUESTS_MAX + 1])
+
+    def symptom(self, place: Place, second: int) -> Symptom:
+        ids = sorted(self.ids)
+        cut = len(ids) > GOOD_REQUESTS_MAX
+        kept = ids[:GOOD_REQUESTS_MAX]
+        return Symptom(
+            kind=SymptomKind.REQUEST_OK,
+            instance=place.instance,
+            host=place.host,
+            second=second,
+            count=estimated_count(kept, cut),
+            observations=tuple(Observation(id=identity, time=float(second)) for identity in kept),
         )
-
-
-def _observation(event: Event) -> Observation:
-    return Observation.model_validate(event._asdict())
 
 
 def _origin(raw: Raw) -> Origin:
@@ -151,16 +174,22 @@ class Rollups:
     def __init__(self, observations_per_rollup: int) -> None:
         self._bound = observations_per_rollup
         self._rollups: dict[Slot, _Rollup] = {}
+        self._good: dict[tuple[Place, int], _GoodRequests] = {}
         self._samples: dict[tuple[str, bytes], Sample] = {}
 
     def add(self, slot: Slot, event: Event, raw: Raw, text: str | None, partial: bool = False) -> None:
-        """Count `event` in its roll-up, once however often it comes."""
+        """Count `event` in its roll-up, once however often it comes; `text` may serve as its example."""
         rollup = self._rollups.get(slot)
         if rollup is None:
-            good = slot.kind is SymptomKind.REQUEST_OK
-            bound = min(GOOD_REQUESTS_MAX, self._bound) if good else self._bound
-            rollup = self._rollups[slot] = _Rollup(bound)
+            rollup = self._rollups[slot] = _Rollup(self._bound)
         rollup.add(event, raw, text, partial)
+
+    def add_good(self, place: Place, second: int, identity: str) -> None:
+        """Count a request that went well; `place` is where it was served, with its instance filled in."""
+        good = self._good.get((place, second))
+        if good is None:
+            good = self._good[place, second] = _GoodRequests()
+        good.add(identity)
 
     def add_sample(self, domain: str, sample: Sample) -> None:
         """Keep `sample`; of several that differ in their origin only, the earliest."""
@@ -177,29 +206,36 @@ class Rollups:
         for (domain, _), sample in sorted(self._samples.items()):
             signals.setdefault(domain, []).append(sample)
             samples[sample.kind.value] = samples.get(sample.kind.value, 0) + 1
-        for slot in sorted(self._rollups, key=_slot_order):
-            symptom = self._rollups[slot].symptom(slot)
-            signals.setdefault(slot.domain, []).append(symptom)
-            symptoms[slot.kind.value] = symptoms.get(slot.kind.value, 0) + symptom.count
+        for domain, symptom in self._symptoms():
+            signals.setdefault(domain, []).append(symptom)
+            symptoms[symptom.kind.value] = symptoms.get(symptom.kind.value, 0) + symptom.count
         self._rollups = {}
+        self._good = {}
         self._samples = {}
         frames = tuple(frame for domain in sorted(signals) for frame in _framed(domain, signals[domain]))
         return frames, symptoms, samples
+
+    def _symptoms(self) -> Iterator[tuple[str, Symptom]]:
+        """(domain, symptom) of every roll-up, by second, kind and place."""
+        found = [(slot.domain, rollup.symptom(slot)) for slot, rollup in self._rollups.items()]
+        found += [(place.domain, good.symptom(place, second)) for (place, second), good in self._good.items()]
+        return iter(sorted(found, key=_order))
 
 
 def _where(sample: Sample) -> Raw:
     return (sample.origin.topic, sample.origin.partition, sample.origin.offset)
 
 
-def _slot_order(slot: Slot) -> tuple[object, ...]:
+def _order(found: tuple[str, Symptom]) -> tuple[object, ...]:
+    symptom = found[1]
     return (
-        slot.second,
-        slot.kind.value,
-        slot.instance or "",
-        slot.host or "",
-        slot.upstream or "",
-        slot.question or "",
-        slot.instance is None,
+        symptom.second,
+        symptom.kind.value,
+        symptom.instance or "",
+        symptom.host or "",
+        symptom.upstream or "",
+        symptom.question or "",
+        symptom.instance is None,
     )
 
 

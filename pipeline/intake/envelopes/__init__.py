@@ -10,17 +10,17 @@ from pipeline.intake.envelopes.prometheus import PROMETHEUS_KAFKA_ADAPTER
 from pipeline.intake.envelopes.vector import VECTOR_LOG, VECTOR_METRIC
 
 JSON_DECODERS: dict[str, Decoder] = {
+    "fluent-bit": FLUENT_BIT,
     "undercurrent-marker": MARKER,
     "undercurrent-metric": OWN_METRIC,
     "vector": VECTOR_LOG,
     "beats": BEATS,
-    "fluent-bit": FLUENT_BIT,
     "fluentd": FLUENTD,
     "docker-json-file": DOCKER_JSON_FILE,
     "vector-metric": VECTOR_METRIC,
     "prometheus-kafka-adapter": PROMETHEUS_KAFKA_ADAPTER,
     "logrus-json": LOGRUS_JSON,
 }
-"""Name (as in metrics and docs) → decoder, the more specific first."""
+"""Name (as in metrics and docs) → decoder, the most frequent first, then the more specific."""
 
 __all__ = ["JSON_DECODERS", "Decoder", "Fields"]

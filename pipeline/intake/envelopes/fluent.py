@@ -14,7 +14,7 @@ TEXTS = ("log", "message", "MESSAGE", "log_processed")
 
 
 def _is_fluent_bit(fields: Fields) -> bool:
-    return "@timestamp" in fields and "@version" not in fields
+    return "@timestamp" in fields and "@metadata" not in fields and "@version" not in fields
 
 
 def _decode_fluent_bit(fields: Fields) -> Sequence[Entry]:
