@@ -98,7 +98,7 @@ def _overview(told: Story, words: Words) -> RenderableType:
         ("label.impact", told.impact),
         ("label.routes", _counts(told.routes, words)),
         ("label.clients", _counts(told.clients, words)),
-        ("label.trigger", told.trigger or ""),
+        ("label.note", told.note or ""),
     ]
     table = _grid()
     for label, value in rows:

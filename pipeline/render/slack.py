@@ -172,7 +172,7 @@ def _overview(told: Story, words: Words) -> list[str]:
         ("label.impact", mrkdwn(told.impact, 300)),
         ("label.routes", _counts(told.routes, words)),
         ("label.clients", _counts(told.clients, words)),
-        ("label.trigger", mrkdwn(told.trigger or "", 300)),
+        ("label.note", mrkdwn(told.note or "", 300)),
     ]
     return [f"*{words(label)}* {value}" for label, value in rows if value]
 

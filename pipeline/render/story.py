@@ -82,7 +82,7 @@ class Story:
     impact: str
     routes: Counts
     clients: Counts
-    trigger: str | None
+    note: str | None
     facts: Some[str]
     rivals: Some[Standing]
     advice: Some[str]
@@ -100,6 +100,7 @@ def story(change: Change, words: Words) -> Story:
         _placed(words.sentence(f"fact.{one.fact}", one.text, one.values), one.instance, incident)
         for one in incident.evidence
     ]
+    rivals = [_standing(one, words) for one in incident.rejected]
     advice = [words.sentence(f"advice.{one.advice}", one.text, one.values) for one in incident.advice]
     return Story(
         incident_id=incident.id,
@@ -120,9 +121,9 @@ def story(change: Change, words: Words) -> Story:
         impact=impact(incident.impact, words),
         routes=_counts(incident.impact.routes),
         clients=_counts(incident.impact.clients),
-        trigger=incident.trigger,
+        note=incident.trigger,
         facts=_first(facts, FACTS_SHOWN),
-        rivals=_first([_standing(one, words) for one in incident.rejected], LINES_SHOWN),
+        rivals=_first(sorted(rivals, key=lambda one: not one.rejected), LINES_SHOWN),
         advice=_first(advice, LINES_SHOWN),
         timeline=_timeline(incident, words),
         noise=_noise(incident, words),

@@ -45,7 +45,7 @@ ENGLISH: Mapping[str, str] = {
     "label.impact": "Impact",
     "label.routes": "Routes",
     "label.clients": "Clients",
-    "label.trigger": "Trigger",
+    "label.note": "Note",
     "label.facts": "Why",
     "label.rivals": "What it is not",
     "label.timeline": "How it went",
@@ -76,8 +76,8 @@ ENGLISH: Mapping[str, str] = {
     "undecided.unproven": "No cause, undecided",
     "noise.suppressed.one": "{n} DNS error suppressed: this incident explains it",
     "noise.suppressed.other": "{n} DNS errors suppressed: this incident explains them",
-    "noise.released.one": "{n} DNS error held, then released: this incident does not explain it",
-    "noise.released.other": "{n} DNS errors held, then released: this incident does not explain them",
+    "noise.released.one": "{n} DNS error held, then released: nothing harmless explains it",
+    "noise.released.other": "{n} DNS errors held, then released: nothing harmless explains them",
     "noise.late.one": "{n} event came after its second was settled, and was counted late",
     "noise.late.other": "{n} events came after their second was settled, and were counted late",
     "later": "+{duration}",
@@ -93,8 +93,8 @@ ENGLISH: Mapping[str, str] = {
     "duration.minutes": "{m} min {s} s",
     "duration.hours": "{h} h {m} min",
     "duration.days": "{d} d {h} h",
-    "percent": "{n}%",
-    "percent.little": "under 1%",
+    "percent": "{n} %",
+    "percent.little": "under 1 %",
     "thousands": ",",
     "between": ", ",
 }
@@ -126,7 +126,7 @@ class Words:
         return f"{n:,}".replace(",", self.texts["thousands"])
 
     def percent(self, ratio: float) -> str:
-        """A ratio from 0 to 1 in whole percent; never "0%" for something, nor "100%" for less than all."""
+        """A ratio from 0 to 1 in whole percent; never 0 for something, nor 100 for less than all."""
         if 0 < ratio < 0.01:
             return self("percent.little")
         return self("percent", n=math.floor(ratio * 100 + 0.5) if ratio < 0.99 else math.floor(ratio * 100))

@@ -59,7 +59,7 @@ CASCADE_NAMED = CASCADE_OPENED.model_copy(
             Evidence(
                 fact="cpu_at_limit",
                 instance="registry-a",
-                text="CPU use is 0.97 of its 0.12-core limit, 98% of periods are throttled, since 09:10:43.",
+                text="CPU use is 0.97 of its 0.12-core limit, 98 % of periods are throttled, since 09:10:43.",
                 values={"usage_ratio": 0.97, "limit_cores": 0.12, "throttled_ratio": 0.98},
                 at=BEGAN + 2,
                 origins=(CPU_ORIGIN,),
@@ -67,7 +67,7 @@ CASCADE_NAMED = CASCADE_OPENED.model_copy(
             Evidence(
                 fact="durations_smeared",
                 instance="registry-a",
-                text="Cancelled requests of one client took 5.1 to 9.8 s: only 21% within 10 ms.",
+                text="Cancelled requests of one client took 5.1 to 9.8 s: only 21 % within 10 ms.",
                 values={"sharp_ratio": 0.21},
                 at=BEGAN + 9,
             ),
@@ -92,7 +92,7 @@ CASCADE_NAMED = CASCADE_OPENED.model_copy(
             Rival(
                 cause=Cause.DNS_OUTAGE,
                 standing=RivalStanding.REJECTED,
-                reason="16 of 474 queries failed (3%); in an outage all of them do.",
+                reason="16 of 474 queries failed (3 %); in an outage all of them do.",
             ),
             Rival(
                 cause=Cause.CLIENT_TIMEOUT,
@@ -128,7 +128,7 @@ CASCADE_NAMED = CASCADE_OPENED.model_copy(
             ),
         ),
         "suppressed": 6,
-        "trigger": "the CPU limit was lowered from 1 to 0.12 cores at 09:10:41",
+        "trigger": "was taken for storage_latency at first",
     }
 )
 
@@ -255,7 +255,7 @@ HOST_CONTENTION = change(
         evidence=(
             Evidence(
                 fact="host_busy",
-                text="The host's CPUs are 99% busy; registry-h waits 71% of the time, never throttled.",
+                text="The host's CPUs are 99 % busy; registry-h waits 71 % of the time, never throttled.",
             ),
         ),
         advice=(

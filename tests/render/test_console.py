@@ -80,4 +80,4 @@ async def test_a_terminal_without_unicode_does_not_end_the_worker(monkeypatch: p
     raw = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
     await ConsoleSpeaker().say(CASCADE[1], None)
-    assert b"96% confidence" in raw.getvalue()
+    assert b"96 % confidence" in raw.getvalue()

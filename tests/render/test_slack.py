@@ -65,7 +65,7 @@ def test_no_incident_is_too_much(word: str, count: int) -> None:
 def test_the_first_line_says_it_all() -> None:
     """State, cause and confidence, domain and instances stand first, in the blocks and in the fallback."""
     message = root_message(CASCADE[1], WORDS)
-    first = "🔴 Open: CPU saturation (container limit), 96% confidence · registry-prod · registry-a"
+    first = "🔴 Open: CPU saturation (container limit), 96 % confidence · registry-prod · registry-a"
     assert message["text"].splitlines()[0] == first
     assert message["blocks"][0]["text"]["text"] == first
 
@@ -75,7 +75,7 @@ def test_the_fallback_says_what_the_blocks_say() -> None:
     text = root_message(CASCADE[3], WORDS)["text"]
     incident = CASCADE[3].incident
     for sentence in (
-        "270 requests failed, 118 slow, 32% of 1,204",
+        "270 requests failed, 118 slow, 32 % of 1,204",
         *(one.text for one in incident.evidence[:3]),
         *(one.reason for one in incident.rejected),
         incident.advice[0].text,

@@ -63,13 +63,13 @@ def test_durations(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("ratio", "text"),
     [
-        (0, "0%"),
-        (0.001, "under 1%"),
-        (0.01, "1%"),
-        (0.324, "32%"),
-        (0.325, "33%"),
-        (0.999, "99%"),
-        (1, "100%"),
+        (0, "0 %"),
+        (0.001, "under 1 %"),
+        (0.01, "1 %"),
+        (0.324, "32 %"),
+        (0.325, "33 %"),
+        (0.999, "99 %"),
+        (1, "100 %"),
     ],
 )
 def test_percent(ratio: float, text: str) -> None:
@@ -80,8 +80,8 @@ def test_percent(ratio: float, text: str) -> None:
 @given(st.floats(0, 1))
 def test_percent_says_all_only_of_all(ratio: float) -> None:
     """100% and 0% mean exactly that."""
-    assert (WORDS.percent(ratio) == "100%") == (ratio == 1)
-    assert (WORDS.percent(ratio) == "0%") == (ratio == 0)
+    assert (WORDS.percent(ratio) == "100 %") == (ratio == 1)
+    assert (WORDS.percent(ratio) == "0 %") == (ratio == 0)
 
 
 def test_numbers_and_times() -> None:

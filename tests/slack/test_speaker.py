@@ -27,12 +27,12 @@ async def test_an_incident_is_one_message_and_its_steps(slack: FakeSlack, speake
     await tell_all(speaker(), CASCADE)
 
     (root,) = roots(slack, INCIDENT)
-    assert root["text"].startswith("✅ Resolved: CPU saturation (container limit), 96% confidence")
+    assert root["text"].startswith("✅ Resolved: CPU saturation (container limit), 96 % confidence")
     assert payload(root) == {"incident": INCIDENT, "seq": 3, "kind": "resolved", "message": "root"}
     assert thread(slack, INCIDENT) == STEPS
     said = [one["text"].splitlines()[0] for one in slack.channel.thread(root["ts"])]
     assert said == [
-        "Cause named: CPU saturation (container limit), 96% confidence · 09:11:10 UTC",
+        "Cause named: CPU saturation (container limit), 96 % confidence · 09:11:10 UTC",
         "Recovering · 09:13:06 UTC",
         "Resolved · 09:13:46 UTC",
     ]
