@@ -42,7 +42,7 @@ schemas: setup ## Write docs/schemas/ from the models
 	$(BIN)/python -m tools.json_schemas
 
 bench: setup ## Measure intake against a plain Faust agent
-	$(BIN)/python bench/intake_vs_agent.py
+	$(BIN)/python -m bench.intake_vs_agent
 
 # Pinned with hashes for every platform and Python from 3.11 on; `make lock UPGRADE=--upgrade` takes newer versions.
 lock: ## Write requirements.lock from pyproject.toml
