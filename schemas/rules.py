@@ -10,6 +10,7 @@ class Burst(Noun):
 
     requests: int = Field(5, ge=1, description="Distinct failed requests nothing else explains")
     proven_requests: int = Field(3, ge=1, description="The same, where a cause is proven by measurement")
+    restarts: int = Field(3, ge=2, description="Process starts within the retention that open an incident")
     window_seconds: int = Field(60, ge=1, description="Within this much event time")
 
 
@@ -31,7 +32,7 @@ class Saturation(Noun):
     )
     calm_seconds: float = Field(10.0, ge=0, description="Readings without starvation that end it")
     host_pressure_ratio: float = Field(
-        0.4, gt=0, le=1, description="Container CPU PSI some, without throttling: host level"
+        0.5, gt=0, le=1, description="Container CPU PSI some, without throttling: host level"
     )
     host_busy_ratio: float = Field(0.9, gt=0, le=1, description="Busy share of the host's CPUs, host level")
 

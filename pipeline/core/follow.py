@@ -16,6 +16,7 @@ from pipeline.history import Request
 from schemas import REQUEST_KINDS, Cause, Change, ChangeKind, IncidentState, SymptomKind
 
 CONFIRM_EVERY_SECONDS = 5
+RECENT_SECONDS = 30
 CONFIRMED_FOR_SECONDS = 30
 """How long a cause that was last seen then still takes new failures."""
 REJUDGE_FOR_SECONDS = 60
@@ -47,9 +48,8 @@ def _follow_member(state: DomainState, incident: OpenIncident, instance: str, se
 
 
 def _recent_view(state: DomainState, incident: OpenIncident, instance: str, second: int) -> View:
-    """The member as it is now: its own and the loose failures of the last minute."""
-    window = state.rules.burst.window_seconds
-    recent = {key: end for key, end in incident.keys.items() if end >= second - window}
+    """The member as it is now: its own latest failures and the loose ones."""
+    recent = {key: end for key, end in incident.keys.items() if end >= second - RECENT_SECONDS}
     return state.view(
         instance, second, state.requests(instance, recent | state.loose.get(instance, {}), second)
     )
@@ -58,6 +58,9 @@ def _recent_view(state: DomainState, incident: OpenIncident, instance: str, seco
 def _confirm(incident: OpenIncident, member: Member, view: View, second: int) -> None:
     if incident.cause is Cause.UNPROVEN:
         member.confirmed_at = float(second + 1)
+        started = view.last_start(second - CONFIRM_EVERY_SECONDS)
+        if started is not None:
+            incident.last_sign_at = max(incident.last_sign_at, started)
         return
     finding = examine(view)[incident.cause]
     if finding.standing is Standing.PROVEN:
@@ -229,5 +232,6 @@ def _refresh(state: DomainState, incident: OpenIncident, second: int) -> None:
     verdict = weigh(view)
     if verdict.cause is incident.cause and verdict.cause is not Cause.UNPROVEN:
         incident.evidence, incident.rivals = verdict.evidence, verdict.rivals
+        incident.level = verdict.level or incident.level
         incident.confidence = max(incident.confidence, verdict.confidence)
     enrich(incident, view)

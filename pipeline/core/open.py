@@ -13,7 +13,7 @@ from pipeline.diagnosis import dns as dns_cause
 from pipeline.diagnosis import memory as memory_cause
 from pipeline.diagnosis.words import amount, clock
 from pipeline.history import Request
-from schemas import Cause, Change, ChangeKind, IncidentState, SampleKind
+from schemas import Cause, Change, ChangeKind, Evidence, IncidentState, SampleKind, SymptomKind
 
 PATIENCE_SECONDS = 30
 """A burst whose evidence is still due is told as unproven after this long."""
@@ -54,6 +54,7 @@ def open_incidents(state: DomainState, second: int) -> list[Change]:
     for instance in _known_instances(state):
         changes += _open_beside(state, second, instance)
         changes += _open_slow(state, second, instance)
+        changes += _open_restarts(state, second, instance)
     return changes
 
 
@@ -149,6 +150,28 @@ def _open_slow(state: DomainState, second: int, instance: str) -> list[Change]:
     return _enter(state, second, instance, verdict, [], view)
 
 
+def _open_restarts(state: DomainState, second: int, instance: str) -> list[Change]:
+    """A process that starts again and again is no deploy. Why it ends nobody may have measured: say so."""
+    if not state.events.count(instance, second, second, (SymptomKind.PROCESS_STARTED,)):
+        return []
+    if any(instance in incident.members for incident in state.unresolved()):
+        return []
+    view = state.view(instance, second, [])
+    starts = view.starts(second - state.rules.retention_seconds)
+    if len(starts) < state.rules.burst.restarts:
+        return []
+    verdict = weigh(view)
+    evidence = Evidence(
+        fact="restarts",
+        instance=instance,
+        text=f"{instance} started {len(starts)} times since {clock(starts[0])}",
+        values={"restarts": float(len(starts))},
+        at=starts[0],
+    )
+    unproven = Verdict(Cause.UNPROVEN, 0.0, (evidence,), verdict.rivals, since=starts[0])
+    return _enter(state, second, instance, unproven, [], view)
+
+
 def _enter(
     state: DomainState, second: int, instance: str, verdict: Verdict, requests: list[Request], view: View
 ) -> list[Change]:
@@ -161,6 +184,12 @@ def _enter(
     open_one = next((i for i in state.unresolved() if _same_trouble(i, cause, verdict)), None)
     if open_one is not None:
         return _join(open_one, instance, member, requests, now)
+    unexplained = state.incident_of(instance, Cause.UNPROVEN)
+    if unexplained is not None and cause is not Cause.UNPROVEN and unexplained.failed == 0:
+        unexplained.judge(verdict, told_at)
+        unexplained.members[instance].follow(verdict.explains, now)
+        _take(unexplained, requests)
+        return [unexplained.change(ChangeKind.DIAGNOSED, now, f"cause: {_spoken(verdict)}")]
     returned = _returned(state, instance, cause, view.onset)
     if returned is not None:
         returned.members[instance] = member
@@ -191,7 +220,7 @@ def _same_trouble(incident: OpenIncident, cause: Cause, verdict: Verdict) -> boo
     if cause is Cause.CLIENT_TIMEOUT and verdict.explains is not None:
         mine = set(verdict.explains.clients or ())
         return any(mine & set(member.clients or ()) for member in incident.members.values())
-    return incident.level == verdict.level
+    return None in (incident.level, verdict.level) or incident.level == verdict.level
 
 
 def _join(

@@ -16,6 +16,7 @@ COVERED_RATIO = 0.6
 """Share of the failed requests that must have run while the instance was starved."""
 DRAIN_SECONDS = 2.0
 """A request that begins this soon after the starvation still queues behind those that began inside."""
+STRADDLE_SECONDS = 5.0
 OVERDUE_SECONDS = 15.0
 """An episode that was open at the last sample is taken to go on until the next one is this overdue."""
 
@@ -169,41 +170,66 @@ def _from_durations(view: View) -> Finding:
 
 
 def _judge_readings(view: View) -> Finding:
-    """Readings cover the failures and show no lasting starvation: refuted if there was room."""
-    during = [r for r in view.cpu if r.end >= view.onset and r.start <= view.now] or view.cpu[-1:]
-    if during[-1].end < view.onset - 30:
-        return Finding(
-            Cause.CPU_SATURATION,
-            Standing.UNDECIDED,
-            f"the last CPU sample of {view.instance} is from {clock(during[-1].end)}, before the trouble",
-        )
-    usage = _mean([r.usage_ratio for r in during if r.usage_ratio is not None])
-    throttled = _mean([r.throttled_ratio for r in during if r.throttled_ratio is not None])
-    pressure = _mean([r.pressure_ratio for r in during if r.pressure_ratio is not None])
-    told = any(r.usage_ratio is not None or r.throttled_ratio is not None or r.unlimited for r in during)
+    """Readings cover the failures and show no lasting starvation: refuted if they tell of room."""
+    last_end = max((request.end for request in view.requests), default=float(view.now))
+    during = [r for r in view.cpu if r.end >= view.onset and r.start <= last_end]
+    telling = [r for r in during if _tells(view, r)]
+    if not telling:
+        return Finding(Cause.CPU_SATURATION, _standing_without(view), _what_is_missing(view, during))
+    usage = _mean([r.usage_ratio for r in telling if r.usage_ratio is not None])
+    throttled = _mean([r.throttled_ratio for r in telling if r.throttled_ratio is not None])
+    pressure = _mean([r.pressure_ratio for r in telling if r.pressure_ratio is not None])
     values = _rounded({"usage_ratio": usage, "throttled_ratio": throttled, "pressure_ratio": pressure})
-    if not told:
-        return Finding(
-            Cause.CPU_SATURATION,
-            Standing.UNDECIDED,
-            f"the CPU samples of {view.instance} carry neither limit nor throttling; either would decide",
-            values=values,
-        )
     if throttled < 0.5 and (usage < 0.75 or throttled < 0.1) and pressure < 0.3:
-        return Finding(
-            Cause.CPU_SATURATION,
-            Standing.REFUTED,
-            f"{view.instance} had CPU to spare: {_room(during, usage)}, throttled in {percent(throttled)} of periods",
-            values=values,
+        reason = (
+            f"{view.instance} had CPU to spare: {_room(telling, usage)}, "
+            f"throttled in {percent(throttled)} of periods"
         )
-    late = next((e for e in view.episodes if e.start > view.first_end), None)
+        return Finding(Cause.CPU_SATURATION, Standing.REFUTED, reason, values=values)
+    late = next((e for e in view.episodes if e.start > view.median_end), None)
+    if late is not None and any((r.throttled_ratio or 0.0) < 0.1 for r in telling):
+        reason = f"{view.instance} reached its limit at {clock(late.start)}, after the failures began"
+        return Finding(Cause.CPU_SATURATION, Standing.REFUTED, reason, values=values)
     reason = (
-        f"{view.instance} reached its limit at {clock(late.start)}, after the failures began"
-        if late is not None
-        else f"{view.instance} was throttled in {percent(throttled)} of periods at {percent(usage)} of its limit: "
-        "busy, but not lastingly starved while requests failed"
+        f"{view.instance} was busy ({percent(usage)} of its limit, throttled in {percent(throttled)} of periods), "
+        "but not lastingly starved while requests failed"
     )
-    return Finding(Cause.CPU_SATURATION, Standing.REFUTED, reason, values=values)
+    due_soon = view.now < view.first_end + view.rules.rival_grace_seconds
+    standing = Standing.PENDING if due_soon and _lives(view) else Standing.UNDECIDED
+    return Finding(Cause.CPU_SATURATION, standing, reason, values=values)
+
+
+def _lives(view: View) -> bool:
+    """Whether the next CPU sample is not overdue."""
+    last = view.cpu[-1]
+    return last.end + OVERDUE_SECONDS + (last.end - last.start) >= view.now
+
+
+def _tells(view: View, reading: CpuReading) -> bool:
+    """Whether a reading speaks of the trouble itself, and speaks at all.
+
+    An interval that straddles the onset mixes calm and trouble. It tells only if it is calm throughout.
+    """
+    if reading.usage_ratio is None and reading.throttled_ratio is None and not reading.unlimited:
+        return False
+    inside = reading.start >= view.onset - STRADDLE_SECONDS
+    calm = (reading.throttled_ratio or 0.0) < 0.05 and (reading.usage_ratio or 0.0) < 0.6
+    return inside or (calm and reading.end >= view.median_end)
+
+
+def _standing_without(view: View) -> Standing:
+    """Without a telling reading: the next one is due soon if the stream lives, else nobody will tell."""
+    waiting = view.now < view.first_end + view.rules.evidence_grace_seconds
+    informative = any(r.usage_ratio is not None or r.throttled_ratio is not None for r in view.cpu)
+    return Standing.PENDING if _lives(view) and waiting and informative else Standing.UNDECIDED
+
+
+def _what_is_missing(view: View, during: list[CpuReading]) -> str:
+    if not during:
+        return f"the last CPU sample of {view.instance} is from {clock(view.cpu[-1].end)}, before the trouble"
+    if all(r.usage_ratio is None and r.throttled_ratio is None for r in during):
+        return f"the CPU samples of {view.instance} carry neither limit nor throttling; either would decide"
+    return f"no CPU sample of {view.instance} lies wholly inside the trouble; a shorter interval would decide"
 
 
 def _room(readings: list[CpuReading], usage: float) -> str:

@@ -91,10 +91,17 @@ def _in_trouble(window: list[StorageReading], normal_seconds: float | None) -> b
 
 
 def _weighted(readings: list[StorageReading], name: str) -> float:
-    """Mean of a latency over readings, weighted by their requests."""
-    pairs = [(value, r.requests) for r in readings if (value := getattr(r, name)) is not None]
-    total = sum(weight for _, weight in pairs)
-    return sum(value * weight for value, weight in pairs) / total if total else 0.0
+    """Median of a latency over readings, each weighing as many as its requests; 0 without any.
+
+    A median, because one second with a few slow listings is no slow storage.
+    """
+    pairs = sorted((value, r.requests) for r in readings if (value := getattr(r, name)) is not None)
+    half = sum(weight for _, weight in pairs) / 2
+    for value, weight in pairs:
+        half -= weight
+        if half <= 0:
+            return float(value)
+    return 0.0
 
 
 def _ranges(troubled: list[StorageReading]) -> list[tuple[float, float]]:

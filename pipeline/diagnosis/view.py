@@ -130,9 +130,19 @@ class View:
         """Raw lines of `kinds` kept as examples since then."""
         return self._events.exemplars(self.instance, since, self.now - 1, kinds)
 
-    def starts(self, start: float, end: float) -> int:
-        """Process starts logged in `[start, end)`."""
-        return self._count(start, end, SymptomKind.PROCESS_STARTED)
+    def starts(self, since: float) -> list[float]:
+        """Times at which the process logged that it started, since then."""
+        return sorted(
+            one.time
+            for _, _, bucket in self._events.buckets(
+                self.instance, int(since), self.now - 1, (SymptomKind.PROCESS_STARTED,)
+            )
+            for one in bucket.observations.values()
+        )
+
+    def last_start(self, since: float) -> float | None:
+        """The latest process start since then, if any."""
+        return max(self.starts(since), default=None)
 
     def kills(self, start: float, end: float) -> list[float]:
         """Times at which the runtime reported an exit by SIGKILL (137)."""
@@ -159,13 +169,19 @@ class View:
         return inside / len(self.requests)
 
     def awaits(self, last_reading: float | None, grace_seconds: float) -> bool:
-        """Whether a stream that lives should still tell about the first failed request.
+        """Whether a stream that lives should still tell about these failures.
 
-        It lives if it ever told anything within the retention; it has told if its last reading is
-        not older than the first failure; and nobody waits longer than `grace_seconds`.
+        It lives if it ever told anything within the retention; it has told once its last reading covers
+        half of them; and nobody waits longer than `grace_seconds` after the first.
         """
         return (
             last_reading is not None
-            and last_reading < self.first_end
+            and last_reading < self.median_end
             and self.now < self.first_end + grace_seconds
         )
+
+    @cached_property
+    def median_end(self) -> float:
+        """When half of the failed requests in question had ended."""
+        ends = sorted(request.end for request in self.requests)
+        return ends[len(ends) // 2] if ends else float(self.now)

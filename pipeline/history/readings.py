@@ -82,7 +82,11 @@ class DnsReading:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A stretch of CPU starvation. `level` is `container` or `host`; `open` means it was so to the last reading."""
+    """A stretch of CPU starvation. `level` is `container` or `host`; `open` means it was so to the last reading.
+
+    `start` and `end` are estimates: where the readings around it are partly throttled, the share of
+    throttled periods says how much of their interval belongs to it. `readings` are those wholly inside.
+    """
 
     start: float
     end: float
@@ -91,8 +95,8 @@ class Episode:
     readings: tuple[CpuReading, ...]
 
     def covers(self, time: float, slack_seconds: float = 0.0) -> bool:
-        """Whether `time` lies inside, give or take `slack_seconds` at the end only."""
-        return self.start <= time <= self.end + slack_seconds
+        """Whether `time` lies in the readings wholly inside, give or take `slack_seconds` at the end."""
+        return self.readings[0].start <= time <= self.readings[-1].end + slack_seconds
 
 
 def _pairs(rows: list[Row]) -> Iterator[tuple[Row, Row, float]]:
@@ -257,24 +261,39 @@ def starvation_episodes(readings: list[CpuReading], rules: Saturation) -> list[E
     current: list[CpuReading] = []
     level: str | None = None
     calm_seconds = 0.0
+    before: CpuReading | None = None
+    previous: CpuReading | None = None
 
     def close(open_ended: bool) -> None:
         shortest = rules.host_episode_seconds if level == "host" else rules.episode_seconds
         if level is not None and current[-1].end - current[0].start >= shortest:
-            episodes.append(Episode(current[0].start, current[-1].end, open_ended, level, tuple(current)))
+            start = current[0].start - _share_of(before, current[0].start)
+            end = current[-1].end if open_ended else current[-1].end + _share_of(after_last, current[-1].end)
+            episodes.append(Episode(start, end, open_ended, level, tuple(current)))
 
+    after_last: CpuReading | None = None
     for reading in readings:
         if level is not None:
             if reading.start - current[-1].end <= 30.0 and _stays(reading, level, rules):
                 current.append(reading)
-                calm_seconds = 0.0
+                calm_seconds, after_last, previous = 0.0, None, reading
                 continue
+            after_last = after_last or reading
             calm_seconds += reading.end - reading.start
             if calm_seconds < rules.calm_seconds and reading.start - current[-1].end <= 30.0:
+                previous = reading
                 continue
             close(open_ended=False)
         level, calm_seconds = starvation_level(reading, rules), 0.0
-        current = [reading] if level is not None else []
+        current, before, after_last = ([reading] if level is not None else []), previous, None
+        previous = reading
     if level is not None:
         close(open_ended=calm_seconds == 0.0)
     return episodes
+
+
+def _share_of(reading: CpuReading | None, edge: float) -> float:
+    """Seconds of a partly throttled reading next to an episode's edge that belong to the episode."""
+    if reading is None or edge not in (reading.start, reading.end) or reading.throttled_ratio is None:
+        return 0.0
+    return reading.throttled_ratio * (reading.end - reading.start)
