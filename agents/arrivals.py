@@ -54,7 +54,7 @@ def lay_out(recording: Recording, layout: Layout) -> list[Arrival]:
     arrivals: list[Arrival] = []
     for number, entry in enumerate(_with_seconds(recording)):
         if isinstance(entry, int):
-            arrivals += markers(entry, layout, offsets)
+            arrivals += markers(entry, entry, layout, offsets)
             continue
         topic, values = _values(entry, layout)
         partition = units[topic] // RUN % layout.partitions[topic]
@@ -65,12 +65,14 @@ def lay_out(recording: Recording, layout: Layout) -> list[Arrival]:
     return arrivals
 
 
-def markers(event_time: int, layout: Layout, offsets: Counter[tuple[str, int]]) -> Iterator[Arrival]:
-    """Say in every partition of every raw topic: all records up to `event_time` are written."""
+def markers(
+    event_time: int, at: float, layout: Layout, offsets: Counter[tuple[str, int]]
+) -> Iterator[Arrival]:
+    """Say at `at`, in every partition of every raw topic: all records up to `event_time` are written."""
     value = orjson.dumps({"undercurrent_progress": {"event_time": event_time}})
     for topic, count in layout.partitions.items():
         for partition in range(count):
-            yield Arrival(event_time, _record(topic, partition, offsets, event_time, value), MARKERS)
+            yield Arrival(at, _record(topic, partition, offsets, event_time, value), MARKERS)
 
 
 def series_of(entry: LogLine | Reading, number: int) -> str:

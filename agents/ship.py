@@ -180,8 +180,12 @@ class Shipment:
             planned = duplicate(planned, self.duplicate_share, draw)
         if not self.with_markers:
             return [arrival for arrival in planned if arrival.group != MARKERS]
-        last = max((arrival.at for arrival in planned), default=0.0)
-        return [*planned, *markers(closing_time(last, rules), layout, Counter())]
+        # Nobody waits for the ending: it is written right behind the last record.
+        return [*planned, *markers(self.end(rules), planned[-1].at, layout, Counter())]
+
+    def end(self, rules: Rules) -> int:
+        """Return the event time that the last markers declare."""
+        return closing_time(self.recording.entries[-1].at, rules)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def _run(recording: Recording, speed: float, timeout_seconds: float, console: Co
                 with progress_bar(recording.name, arrivals, console) as on_progress:
                     connected.ship(arrivals, Pacer(speed), on_progress)
             with console.status("Waiting   until the incident is over in event time"):
-                changes = wait_for_the_end(worker, arrivals[-1].at, timeout_seconds)
+                changes = wait_for_the_end(worker, shipment.end(worker.settings.rules), timeout_seconds)
             told = "Slack and here" if _goes_to_slack(worker.settings) else "here"
             console.print(f"Done      {len(arrivals)} records, incidents: {len(changes)}, told {told}")
             return changes
