@@ -26,6 +26,9 @@ class ConsoleSpeaker:
         self._words = catalogue(language)
         self._heard = heard
 
+    async def start(self) -> None:
+        """A terminal is there or it is not."""
+
     async def say(self, change: Change, memory: Memory | None) -> Memory:
         """Print what `change` is worth saying."""
         acts, after = tell(memory, change)

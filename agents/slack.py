@@ -57,9 +57,11 @@ class Thread:
 
     @classmethod
     def of(cls, memory: Memory) -> "Thread":
-        """The thread as `memory` has it."""
+        """The thread as `memory` has it; `memory` itself is never written to."""
         known = memory.get("slack", {})
-        return cls(**{one.name: known[one.name] for one in fields(cls) if one.name in known})
+        thread = cls(**{one.name: known[one.name] for one in fields(cls) if one.name in known})
+        thread.replies = list(thread.replies)
+        return thread
 
     def within(self, memory: Memory) -> Memory:
         """`memory` with this thread in it, less what is empty."""
@@ -103,6 +105,10 @@ class SlackSpeaker:
         self._channel = SlackChannel(self._client, self._api, channel, heard)
         self._trouble: dict[str, str] | None = None
         self._resume_at = float("-inf")
+
+    async def start(self) -> None:
+        """Log what stands in the way of messages, before the first one is due."""
+        await self.check()
 
     async def say(self, change: Change, memory: Memory | None) -> Memory:
         """Say what `change` is worth saying, after whatever is owed from before."""
@@ -249,7 +255,7 @@ class SlackSpeaker:
                     raise
                 attempt += 1
                 continue
-            if answer["message"].get("thread_ts") != ts:
+            if answer.get("message", {}).get("thread_ts") != ts:
                 await self._channel.delete(str(answer["ts"]))
                 self._heard("reply", "stray_deleted")
                 thread.lose_root()

@@ -229,6 +229,8 @@ async def _once(call: Call) -> dict[str, Any]:
         raise Unknown("timeout") from None
     except (aiohttp.ClientError, OSError):
         raise Unknown("connection_lost") from None
+    except ValueError:
+        raise Unknown("unreadable_answer") from None
     return (
         {**answer.data, "scopes": answer.headers.get("X-OAuth-Scopes")}
         if isinstance(answer.data, dict)

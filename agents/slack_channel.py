@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from agents import log
-from agents.slack_api import Refused, SlackApi
+from agents.slack_api import Refused, SlackApi, Unknown
 from agents.speaker import Outcome
 from pipeline.render.slack import EVENT_TYPE, Message
 
@@ -76,7 +76,10 @@ class SlackChannel:
                 )
             )
 
-        return await self._in_blocks_or_plain(message, send)
+        answer = await self._in_blocks_or_plain(message, send)
+        if "ts" not in answer:
+            raise Unknown("no_ts_in_answer")
+        return answer
 
     async def update(self, ts: str, message: Message) -> None:
         """Replace a message. Raises as SlackApi.change does."""
@@ -110,12 +113,8 @@ class SlackChannel:
                 raise
             self._cannot_see()
             return None
-        for message in messages:
-            payload = _payload(message)
-            ours = self.bot_id is None or message.get("bot_id") == self.bot_id
-            if ours and (payload.get("incident"), payload.get("message")) == (incident, "root"):
-                return str(message["ts"])
-        return None
+        roots = (one["ts"] for one in messages if self._about(one, incident, "root") is not None)
+        return next(map(str, roots), None)
 
     async def last_reply(self, incident: str, thread_ts: str) -> int:
         """The highest `seq` of the incident's replies that stand in the thread, -1 if there is none."""
@@ -140,15 +139,17 @@ class SlackChannel:
                 raise
             self._cannot_see()
             return -1
-        payloads = (_payload(message) for message in messages)
-        return max(
-            (
-                int(one["seq"])
-                for one in payloads
-                if (one.get("incident"), one.get("message")) == (incident, "reply")
-            ),
-            default=-1,
-        )
+        said = (self._about(one, incident, "reply") for one in messages)
+        return max((seq for seq in said if seq is not None), default=-1)
+
+    def _about(self, message: dict[str, Any], incident: str, kind: str) -> int | None:
+        """The `seq` of a message of ours of that kind about the incident; None for any other."""
+        metadata = message.get("metadata") or {}
+        payload = metadata.get("event_payload") or {}
+        ours = self.bot_id is None or message.get("bot_id") == self.bot_id
+        about = (metadata.get("event_type"), payload.get("incident"), payload.get("message"))
+        seq = payload.get("seq")
+        return seq if ours and about == (EVENT_TYPE, incident, kind) and isinstance(seq, int) else None
 
     async def history(self, pages: int, limit: int) -> list[dict[str, Any]]:
         """The channel's newest messages, newest first. Raises as SlackApi.read does."""
@@ -209,9 +210,3 @@ def client_msg_id(*parts: object) -> str:
     """A UUID derived from what the message is (law 5 of the design): equal parts, equal id."""
     digest = hashlib.sha256("\0".join(["undercurrent", *map(str, parts)]).encode()).digest()
     return str(uuid.UUID(bytes=digest[:16], version=5))
-
-
-def _payload(message: dict[str, Any]) -> dict[str, Any]:
-    """What our metadata says about a message; empty if the message bears none of ours."""
-    metadata = message.get("metadata") or {}
-    return dict(metadata.get("event_payload") or {}) if metadata.get("event_type") == EVENT_TYPE else {}

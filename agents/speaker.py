@@ -1,6 +1,6 @@
 """What every speaker is to the rest of the shell: Slack, the console, later others.
 
-How notify uses one (law 7: persist before speaking):
+How notify uses one, after `await speaker.start()` (law 7: persist before speaking):
 
     acts, _ = tell(memory, change)            # nothing to say: stop here
     await store(intend(memory, change))       # durable: a crash from here on leaves `saying` behind
@@ -28,6 +28,10 @@ def unheard(act: str, outcome: str) -> None:
 
 class Speaker(Protocol):
     """Says changes of incidents to people."""
+
+    async def start(self) -> None:
+        """Look once whether people can be reached, and log what stands in the way. Never raises."""
+        ...
 
     async def say(self, change: Change, memory: Memory | None) -> Memory:
         """Say what `change` is worth saying. Returns the memory to store; never raises for a

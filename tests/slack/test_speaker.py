@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from itertools import pairwise
 
 import pytest
@@ -47,6 +48,16 @@ async def test_a_change_told_twice_is_told_once(slack: FakeSlack, speaker: Speak
     assert len(slack.requests) == before
 
 
+async def test_the_memory_given_is_left_alone(speaker: Speakers) -> None:
+    """A speaker returns a new memory: the old one is what a crash falls back on."""
+    one, memory = speaker(url="http://127.0.0.1:1/api/"), None
+    for change in CASCADE:
+        before = json.dumps(memory)
+        after = await one.say(change, memory)
+        assert json.dumps(memory) == before
+        memory = after
+
+
 async def test_memory_is_json(speaker: Speakers) -> None:
     """The memory survives a table that keeps JSON."""
     memory = None
@@ -75,6 +86,29 @@ async def test_one_failure_anywhere_changes_nothing(
     assert thread(slack, INCIDENT) == STEPS
     assert payload(roots(slack, INCIDENT)[0])["seq"] == 3
     assert not one.owes(memory or {})
+
+
+@pytest.mark.parametrize("seed", range(30))
+async def test_a_bad_night(slack: FakeSlack, speaker: Speakers, clock: Clock, seed: int) -> None:
+    """Failures of every kind on every method, and restarts between: at last all is said, once, in order."""
+    draw = random.Random(seed)
+    slack.deduplicates = draw.random() < 0.5
+    faults = [one for one in Fault if one is not Fault.HANGS]
+    one, memory = speaker(), None
+    for change in CASCADE:
+        for method in ("chat.postMessage", "chat.update", "conversations.history", "conversations.replies"):
+            slack.fail(method, *draw.choices(faults, k=draw.randint(0, 3)))
+        before, memory = memory, await one.say(change, memory)
+        if draw.random() < 0.4:
+            one = speaker()
+            memory = await one.say(change, stored(before, change))
+    while one.owes(memory or {}):
+        clock.seconds += 60
+        memory = await one.flush(memory or {})
+
+    assert len(roots(slack, INCIDENT)) == 1
+    assert payload(roots(slack, INCIDENT)[0])["seq"] == 3
+    assert thread(slack, INCIDENT) == STEPS
 
 
 async def test_answers_lost_in_a_row(slack: FakeSlack, speaker: Speakers) -> None:
