@@ -46,7 +46,7 @@ def _for_cpu(incident: Incident, view: View) -> tuple[Advice, ...]:
         demand = _demand_cores(view)
         if demand is not None:
             advice.append(_raise_limit(view, *demand))
-    advice.extend(_back_off(incident))
+    advice.extend(_back_off(view))
     advice.extend(_cache_catalog(incident))
     return tuple(advice)
 
@@ -109,20 +109,24 @@ def _raise_limit(view: View, limit: float, demand: float, bounded: bool) -> Advi
     )
 
 
-def _back_off(incident: Incident) -> list[Advice]:
+def _back_off(view: View) -> list[Advice]:
     """For the client that failed most, if it came back again and again."""
-    if not incident.impact.clients:
+    ends: dict[str, list[float]] = {}
+    for request in view.requests:
+        if request.client is not None:
+            ends.setdefault(request.client, []).append(request.end)
+    if not ends:
         return []
-    client, count = next(iter(incident.impact.clients.items()))
-    lasted = (incident.resolved_at or incident.verdict_at or incident.opened_at) - incident.first_symptom_at
-    if client == "unknown" or count < 10:
+    client = max(ends, key=lambda name: (len(ends[name]), name))
+    count, lasted = len(ends[client]), ends[client][-1] - ends[client][0]
+    if count < 10:
         return []
     return [
         Advice(
             advice="back_off",
-            text=f"Let {client} retry with exponential back-off and jitter: {amount(count, 'request')} of it failed"
-            + (f" in {seconds(lasted)}, and each retry is added load." if lasted > 0 else "."),
-            values={"requests": float(count)},
+            text=f"Let {client} retry with exponential back-off and jitter: {amount(count, 'request')} of it failed "
+            f"within {seconds(lasted)}, and each retry is added load.",
+            values={"requests": float(count), "span_seconds": round(lasted, 1)},
         )
     ]
 
@@ -135,8 +139,8 @@ def _cache_catalog(incident: Incident) -> list[Advice]:
     return [
         Advice(
             advice="cache_catalog",
-            text=f"Put a cache before _catalog or ask it less often: {percent(catalog / total)} of the failed requests "
-            "walk the whole catalogue, each with hundreds of storage calls.",
+            text=f"Put a cache before _catalog or ask it less often: {percent(catalog / total)} of the failed and slow "
+            "requests walk the whole catalogue, each with hundreds of storage calls.",
             values={"catalog_ratio": round(catalog / total, 3)},
         )
     ]
