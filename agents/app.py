@@ -185,6 +185,7 @@ class Worker:
             return
         position = sum(self._handled[tp] + 1 for tp in partitions)
         lag = sum(max(0, ends[tp] - self._handled[tp] - 1) for tp in partitions)
+        self.telemetry.agents_lag(lag)
         self.health.beat("agents", position, lag, time.monotonic())
 
 

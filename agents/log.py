@@ -6,6 +6,8 @@ never logged; what may quote it (a detail of a dead letter) is written at debug 
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import structlog
@@ -16,18 +18,34 @@ QUIET = ("agents", "faust", "mode", "aiokafka", "kafka", "asyncio", "slack_sdk",
 """Libraries that say at `info` what matters to their authors: heard from `warning` up. `agents`: what
 mode says of the services we derive from its own; we log as `undercurrent`."""
 
+REPEAT_SECONDS = 10.0
+"""A library's message is not repeated sooner: while a broker is away it would come 100 times a second."""
+
 EXPECTED = (
     "Topic creation disabled",  # we create topics ourselves, before Faust starts
     "Missing sensor state for rebalance",  # a second rebalance overtook the first
 )
 
 
-class Expected(logging.Filter):
-    """Keeps out warnings of libraries about what is meant to be so."""
+class Libraries(logging.Filter):
+    """Keeps out what is meant to be so, and says once in a while what a library says all the time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._next: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is worth a line."""
-        return not record.getMessage().startswith(EXPECTED)
+        if not record.name.startswith(QUIET):
+            return True
+        if record.getMessage().startswith(EXPECTED):
+            return False
+        said = record.name, str(record.msg)[:60]
+        if self._clock() < self._next.get(said, 0.0):
+            return False
+        self._next[said] = self._clock() + REPEAT_SECONDS
+        return True
 
 
 def configure(settings: Log, stream: TextIO = sys.stderr) -> None:
@@ -51,7 +69,7 @@ def configure(settings: Log, stream: TextIO = sys.stderr) -> None:
         last += [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     handler = logging.StreamHandler(stream)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
-    handler.addFilter(Expected())
+    handler.addFilter(Libraries())
     logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.level.upper())))

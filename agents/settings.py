@@ -9,12 +9,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    Strict,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic import model_validator as validates_model
 
 from agents import yamlmarks
 from agents.settingsdoc import is_text, leaves, suggestion
 from pipeline.intake import DomainRule, IntakeConfig
+from pipeline.render.words import catalogue
 from schemas import Rules
 
 PREFIX = "UNDERCURRENT_"
@@ -23,7 +33,18 @@ SLACK_TOKEN = "SLACK_BOT_TOKEN"  # noqa: S105  the name of a variable, not a tok
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
+Whole = Annotated[int, Strict()]
+"""Strict, because YAML reads `no` as a truth value, and Python that as zero."""
+Number = Annotated[float, Strict()]
+Port = Annotated[Whole, Field(ge=0, le=65535)]
+
+
+def _known_language(language: str) -> str:
+    catalogue(language)  # raises ValueError, naming the languages there are
+    return language
+
+
+Language = Annotated[str, AfterValidator(_known_language)]
 
 
 class Section(BaseModel):
@@ -36,11 +57,11 @@ class Kafka(Section):
     """How to reach Kafka, beyond its address."""
 
     declare_topics: bool = Field(True, description="Create missing topics when the worker starts")
-    replication_factor: int = Field(1, ge=1, description="Replicas of the topics that are created")
-    session_timeout_seconds: float = Field(
+    replication_factor: Whole = Field(1, ge=1, description="Replicas of the topics that are created")
+    session_timeout_seconds: Number = Field(
         10.0, ge=6, le=300, description="A worker unheard of for so long loses its partitions"
     )
-    request_timeout_seconds: float = Field(
+    request_timeout_seconds: Number = Field(
         40.0, ge=1, description="How long one request to a broker may take"
     )
 
@@ -55,13 +76,13 @@ class Topics(Section):
     changes: TopicName = Field("undercurrent.changes", description="Changes of incidents")
     decisions: TopicName = Field("undercurrent.decisions", description="What became of held symptoms")
     dead_letters: TopicName = Field("undercurrent.dead-letters", description="Records nobody could read")
-    partitions: int = Field(
+    partitions: Whole = Field(
         4,
         ge=1,
         le=1024,
         description="Partitions of signals, changes and decisions: the most workers that share",
     )
-    raw_partitions: int = Field(4, ge=1, le=1024, description="Partitions of raw topics that are created")
+    raw_partitions: Whole = Field(4, ge=1, le=1024, description="Partitions of raw topics that are created")
 
     @property
     def raw(self) -> tuple[str, str, str]:
@@ -87,21 +108,25 @@ class Domain(Section):
 class Intake(Section):
     """How raw records are read."""
 
-    flush_seconds: float = Field(0.5, gt=0, le=10, description="How often what was read goes to correlate")
-    flush_records: int = Field(20_000, ge=1, description="… or after so many records, whichever comes first")
-    idle_seconds: float = Field(
+    flush_seconds: Number = Field(0.5, gt=0, le=10, description="How often what was read goes to correlate")
+    flush_records: Whole = Field(
+        20_000, ge=1, description="… or after so many records, whichever comes first"
+    )
+    idle_seconds: Number = Field(
         3.0, gt=0, description="Silence after which event time moves on with the clock"
     )
-    alignment_seconds: float = Field(
+    alignment_seconds: Number = Field(
         60.0, ge=1, description="Event time by which one partition may be read ahead of another with lag"
     )
-    declared_seconds: float = Field(
+    declared_seconds: Number = Field(
         30.0, ge=1, description="A shipper's progress markers hold event time for so long after the last one"
     )
-    observations_per_rollup: int = Field(256, ge=1, description="Observations kept of one roll-up")
-    record_bytes_max: int = Field(1_048_576, ge=1024, description="Larger raw records are dead letters")
-    dead_letter_bytes_max: int = Field(65_536, ge=0, description="Bytes of a dead letter that are kept")
-    future_seconds_max: float = Field(86_400.0, gt=0, description="Event time may be so far ahead of Kafka's")
+    observations_per_rollup: Whole = Field(256, ge=1, description="Observations kept of one roll-up")
+    record_bytes_max: Whole = Field(1_048_576, ge=1024, description="Larger raw records are dead letters")
+    dead_letter_bytes_max: Whole = Field(65_536, ge=0, description="Bytes of a dead letter that are kept")
+    future_seconds_max: Number = Field(
+        86_400.0, gt=0, description="Event time may be so far ahead of Kafka's"
+    )
 
 
 class Slack(Section):
@@ -117,7 +142,7 @@ class Web(Section):
 
     host: Name = Field("127.0.0.1", description="Address to listen on")
     port: Port = Field(6067, description="Port to listen on, 0 for any free one")
-    stall_seconds: float = Field(
+    stall_seconds: Number = Field(
         60.0, gt=0, description="With lag left and no position moving for so long, the worker is not alive"
     )
 
@@ -140,7 +165,7 @@ class Settings(Section):
         description="Names the consumer groups and state topics; workers that share it share work",
     )
     default_domain: Name = Field("default", description="Domain of records no rule matches")
-    language: Literal["en"] = Field("en", description="Language of what is told")
+    language: Language = Field("en", description="Language of what is told")
     domains: tuple[Domain, ...] = Field((), description="Rules that map records to domains, first match wins")
     kafka: Kafka = Kafka()
     topics: Topics = Topics()
@@ -217,7 +242,8 @@ def warnings(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     found = []
     for name in sorted(environ):
         if name.startswith(PREFIX) and name.removesuffix("_FILE") not in known:
-            hint = suggestion(name, known)
+            bare = name.removeprefix(PREFIX)
+            hint = suggestion(bare, [one.removeprefix(PREFIX) for one in known], cutoff=0.8, prefix=PREFIX)
             if hint:
                 found.append(f"environment: {name} is no setting{hint}")
     if settings.slack.token is not None and settings.slack.channel is None:

@@ -29,10 +29,10 @@ def is_text(kind: Any) -> bool:
     )
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str], *, cutoff: float = 0.6, prefix: str = "") -> str:
     """Return `, did you mean …?` when a known name is close, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f", did you mean {close[0]}?" if close else ""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f", did you mean {prefix}{close[0]}?" if close else ""
 
 
 def rows(model: type[BaseModel], prefix: str, secrets: Iterable[tuple[str, ...]]) -> list[str]:

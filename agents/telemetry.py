@@ -40,6 +40,7 @@ METRICS: dict[str, tuple[type[CounterMetric] | type[Gauge], tuple[str, ...], str
     "changes_total": (CounterMetric, ("kind", "cause"), "Changes of incidents"),
     "late_total": (CounterMetric, (), "Events that came after their time was settled"),
     "decisions_total": (CounterMetric, ("outcome", "kind"), "Held symptoms decided on"),
+    "agents_lag_records": (Gauge, (), "Records of signals and changes left to work off"),
     # notify
     "incidents_open": (Gauge, ("cause",), "Incidents that are not resolved"),
     "notifications_total": (CounterMetric, ("act", "outcome"), "What became of what was to be told"),
@@ -128,6 +129,10 @@ class Telemetry:
         """Event time of a partition of signals."""
         if seconds is not None:
             self._metrics["watermark_seconds"].labels(str(partition)).set(seconds)
+
+    def agents_lag(self, records: int) -> None:
+        """What correlate and notify have left to work off."""
+        self._metrics["agents_lag_records"].set(records)
 
     def said(self, output: Output) -> None:
         """A change or a decision is in Kafka."""

@@ -1,0 +1,215 @@
+"""Real worker processes for the tests: started, watched, hurt and ended by their process ids."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from kafka import KafkaConsumer, TopicPartition
+
+from agents.envelopes import Envelope, fluent_bit
+from agents.recording import Recording
+from agents.settings import Settings, load_settings
+from agents.ship import MAX_SPEED, Pacer, Shipment, shipper
+from agents.topics import check
+from pipeline.replay import Arrival, replay
+from schemas import Change, Decision, Progress, decode
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_SECONDS = 60.0
+END_SECONDS = 90.0
+
+
+class Cluster:
+    """Topics of a test's own on a shared broker, and the workers that share their work."""
+
+    def __init__(self, bootstrap: str, name: str, **variables: str) -> None:
+        self.environ = {
+            "UNDERCURRENT_BROKERS": bootstrap,
+            "UNDERCURRENT_APP_ID": name,
+            "UNDERCURRENT_WEB_PORT": "0",
+            "UNDERCURRENT_LOG_FORMAT": "json",
+            "UNDERCURRENT_KAFKA_SESSION_TIMEOUT_SECONDS": "6",
+            **{
+                f"UNDERCURRENT_TOPICS_{topic.upper()}": f"{name}.{topic}"
+                for topic in ("logs", "metrics", "dns", "signals", "changes", "decisions", "dead_letters")
+            },
+            **variables,
+        }
+        self.settings = load_settings(None, self.environ)
+        self._workers: list[Worker] = []
+
+    def __enter__(self) -> Self:
+        assert not [finding for finding in check(self.settings, create=True) if finding.fix]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.end()
+
+    def worker(self) -> "Worker":
+        """Start one more worker; it is ended with the cluster."""
+        worker = Worker(self.environ)
+        self._workers.append(worker)
+        return worker
+
+    def ship(
+        self, recording: Recording, speed: float = MAX_SPEED, envelope: Envelope = fluent_bit
+    ) -> list[Arrival]:
+        """Ship a recording with markers and return what was shipped."""
+        with shipper(self.settings.brokers, 30.0) as connected:
+            arrivals = self.arrivals(recording, envelope)
+            connected.ship(arrivals, Pacer(speed), lambda _: None)
+        return arrivals
+
+    def arrivals(self, recording: Recording, envelope: Envelope = fluent_bit) -> list[Arrival]:
+        """What shipping `recording` to the fresh topics of this cluster writes."""
+        partitions = dict.fromkeys(self.settings.topics.raw, self.settings.topics.raw_partitions)
+        return Shipment(recording, envelope, split=True).arrivals(
+            self.settings.topics, partitions, self.settings.rules
+        )
+
+    def replayed(self, arrivals: Iterable[Arrival]) -> list[Change | Decision]:
+        """What the same records give without Kafka, in this process."""
+        return list(replay(arrivals, self.settings.intake_config(), self.settings.rules))
+
+    def records(self, topic: str) -> list[Any]:
+        """Everything in a topic now, partition by partition."""
+        return list(read_all(self.settings, topic))
+
+    def said(self) -> list[Change | Decision]:
+        """All changes and decisions so far, repetitions included."""
+        topics = self.settings.topics
+        changes = [decode(Change, record.value) for record in self.records(topics.changes)]
+        return [*changes, *(decode(Decision, record.value) for record in self.records(topics.decisions))]
+
+    def wait_until_read(self, event_time: float) -> None:
+        """Return when every raw partition has been read up to `event_time` and all is worked off."""
+        topics = self.settings.topics
+        deadline = time.monotonic() + END_SECONDS
+        expected = len(topics.raw) * topics.raw_partitions
+        while time.monotonic() < deadline:
+            read: dict[str, float] = {}
+            for record in self.records(topics.signals):
+                if record.key is None:
+                    for source in decode(Progress, record.value).sources:
+                        read[source.source] = max(source.time or 0.0, read.get(source.source, 0.0))
+            if len(read) == expected and min(read.values()) >= event_time and self._worked_off():
+                return
+            time.sleep(0.5)
+        raise AssertionError(f"not read up to {event_time} in {END_SECONDS} s: {read}\n{self.logs()}")
+
+    def _worked_off(self) -> bool:
+        running = [worker for worker in self._workers if worker.process.poll() is None]
+        lags = [worker.metric("agents_lag_records") for worker in running]
+        return bool(running) and all(lag == 0 for lag in lags)
+
+    def logs(self) -> str:
+        """The end of what each worker wrote."""
+        return "\n".join(f"--- worker {one.process.pid}\n{one.written()[-4000:]}" for one in self._workers)
+
+
+class Worker:
+    """One `undercurrent worker` process."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self._output = tempfile.NamedTemporaryFile(prefix="undercurrent-worker-", suffix=".log")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "agents", "worker"],
+            cwd=ROOT,
+            env={**_clean(os.environ), **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def written(self) -> str:
+        """All it has written so far."""
+        return Path(self._output.name).read_text(encoding="utf-8", errors="replace")
+
+    def address(self) -> str:
+        """Where its page is, as its log says."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            for line in self.written().splitlines():
+                if '"listening"' in line:
+                    return "http://" + line.split('"address": "http://')[1].split('"')[0]
+            assert self.process.poll() is None, self.written()
+            time.sleep(0.1)
+        raise AssertionError(f"no page:\n{self.written()}")
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and text of one of its pages; status 0 when it does not answer."""
+        try:
+            with urllib.request.urlopen(f"{self.address()}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def metric(self, name: str) -> float | None:
+        """Sum over the labels of one metric, None while it is absent."""
+        _, text = self.get("/metrics")
+        values = [
+            float(line.rsplit(" ", 1)[1])
+            for line in text.splitlines()
+            if line.startswith((f"undercurrent_{name} ", f"undercurrent_{name}{{"))
+        ]
+        return sum(values) if values else None
+
+    def wait_until_ready(self) -> Self:
+        """Return when /readyz says so."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.written()
+            if self.get("/readyz")[0] == 200:
+                return self
+            time.sleep(0.1)
+        raise AssertionError(f"not ready in {READY_SECONDS} s: {self.get('/readyz')}\n{self.written()}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.process.pid, number)
+
+    def wait(self, seconds: float) -> int:
+        """Wait for its end and return its exit code."""
+        return self.process.wait(seconds)
+
+    def end(self) -> None:
+        """End it whatever state it is in, and remove its output."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._output.close()
+
+
+def read_all(settings: Settings, topic: str) -> Iterator[Any]:
+    """Read a topic from its beginning to its end as it is now."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False)
+    with contextlib.closing(consumer):
+        places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        ends = consumer.end_offsets(places)
+        left = {place: end for place, end in ends.items() if end > 0}
+        consumer.assign(list(left))
+        consumer.seek_to_beginning()
+        while left:
+            for place, records in consumer.poll(timeout_ms=500).items():
+                yield from records
+                if place in left and records[-1].offset + 1 >= left[place]:
+                    del left[place]
+
+
+def _clean(environ: os._Environ[str]) -> dict[str, str]:
+    return {
+        name: value for name, value in environ.items() if not name.startswith(("UNDERCURRENT_", "SLACK_"))
+    }
