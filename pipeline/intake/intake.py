@@ -24,7 +24,7 @@ from pipeline.intake.record import (
     RefusedError,
     Source,
 )
-from pipeline.intake.rejoin import Half, Key, Rejoiner, is_complete, is_open, is_tail
+from pipeline.intake.rejoin import Half, Key, Rejoiner, is_open, is_tail
 from pipeline.intake.relevance import cannot_matter, glance_at_time
 from pipeline.intake.rollup import Event, Raw, Rollups, Slot, event_id, good_id
 from pipeline.intake.unwrap import unwrap
@@ -37,6 +37,8 @@ KEPT, HELD, MARKED = "", "held", "marker"
 CLIENT_CHARACTERS_MAX = 80
 REQUEST_CHARACTERS_MAX = 128
 DETAIL_CHARACTERS_MAX = 300
+OVERDUE_WAITS = 3
+"""A half whose stream has fallen silent waits until its partition is so many waits past it."""
 
 
 class Intake:
@@ -63,7 +65,7 @@ class Intake:
         elif len(value) > self._config.record_bytes_max:
             detail = f"{len(value)} bytes, the bound is {self._config.record_bytes_max}"
             self._refuse(record, RefusedError(DeadLetterReason.OVERSIZE, detail))
-        elif cannot_matter(value):
+        elif cannot_matter(value) and not self._rejoiner.expects_rest:
             self._drop("irrelevant")
             self._raise_high(source, from_written(glance_at_time(value)), record)
         else:
@@ -74,12 +76,12 @@ class Intake:
 
     def flush(self, release_heads: bool = False) -> Batch:
         """Give what was found since the last flush; `release_heads` ends the waiting of half lines."""
-        if release_heads:
-            self._finish(self._rejoiner.release())
+        rejoiner = self._rejoiner
+        self._finish(rejoiner.release() if release_heads else rejoiner.overdue(self._is_overdue))
         frames, symptoms, samples = self._rollups.take()
         counts = self._counts
         counts.symptoms, counts.samples = symptoms, samples
-        counts.held = sum(bool(name) for half in self._rejoiner.waiting() for name in half.decoders)
+        counts.held = sum(bool(name) for half in rejoiner.waiting() for name in half.decoders)
         batch = Batch(frames, tuple(self._dead), counts)
         self._counts, self._dead = Counts(), []
         return batch
@@ -129,22 +131,33 @@ class Intake:
     def _line(self, record: RawRecord, line: LogLine, source: Source, decoder: str) -> str:
         if line.fields is not None:
             return self._tell(record, line, parse_fields(line.fields), source)
-        if line.text.startswith('time="') and not len(self._rejoiner):
+        if line.text.startswith('time="') and line.ended and not len(self._rejoiner):
             good = completed(line.text)
             if good is not None and (good.duration_seconds or 0.0) < self._config.slow_request_seconds:
                 return self._count_good(record, line, good, source)
         line = unwrap(line, _kafka_ns(record))
-        text = line.text
-        head = is_open(text)
-        if head or is_tail(text):
-            written = self._written(line, record)
-            half = Half(line, text, written, [record], [decoder], head)
+        if not line.ended or len(self._rejoiner) or is_open(line.text) or is_tail(line.text):
+            return self._split(record, line, source, decoder)
+        return self._tell(record, line, parse(line.text), source)
+
+    def _split(self, record: RawRecord, line: LogLine, source: Source, decoder: str) -> str:
+        """A line that is a half, or one that comes while halves wait. Held: accounted for when finished."""
+        key, rejoiner = _stream(line, record), self._rejoiner
+        written = self._written(line, record)
+        piece = Half(line, line.text, written, [record], [decoder], line.ended)
+        half = rejoiner.glue(key, piece) if rejoiner.expects_rest or not line.ended else piece
+        if half is None:
             self._raise_high(source, written, record)
-            self._finish(self._rejoiner.add(_stream(line, record), half))
             return HELD
-        if len(self._rejoiner):
-            self._finish(self._rejoiner.pass_time(_stream(line, record), self._written(line, record)))
-        return self._tell(record, line, parse(text), source)
+        if not half.is_whole and half.ended:
+            self._raise_high(source, written, record)
+            self._finish(rejoiner.add(key, half))
+            return HELD
+        self._finish(rejoiner.pass_time(key, written))
+        if len(half.records) > 1:
+            self._finish([half])
+            return HELD
+        return self._tell(record, line, parse(line.text), source)
 
     def _tell(
         self, record: RawRecord, line: LogLine, parsed: Parsed, source: Source, partial: bool = False
@@ -215,15 +228,14 @@ class Intake:
         return KEPT
 
     def _finish(self, halves: list[Half]) -> None:
-        """Tell what joined or lonely halves tell, and account for their records."""
+        """Tell what joined, glued or lonely pieces tell, and account for their records."""
         for half in halves:
-            whole = half.head and is_complete(half.text)
-            text = half.text if half.head else f' err.detail="{half.text}'
+            whole = half.is_whole
             first = half.records[0]
             source = self._sources[first.topic, first.partition]
-            line = half.line._replace(text=half.text)
+            parsed = parse_text(f' err.detail="{half.text}') if half.is_tail else parse(half.text)
             try:
-                outcome = self._tell(first, line, parse_text(text), source, partial=not whole)
+                outcome = self._tell(first, half.line._replace(text=half.text), parsed, source, not whole)
             except RefusedError as error:
                 for record, decoder in zip(half.records, half.decoders, strict=True):
                     if decoder:
@@ -236,6 +248,14 @@ class Intake:
                     self._drop(outcome)
             self._counts.partial += outcome == KEPT and not whole
             self._counts.rejoined += outcome == KEPT and len(half.records) > 1
+
+    def _is_overdue(self, half: Half) -> bool:
+        """Whether its partition has moved far past it: beyond any disorder in which its rest could come."""
+        first = half.records[0]
+        high = self._sources[first.topic, first.partition].high
+        if half.written_ns is None or high is None:
+            return False
+        return high - half.written_ns / NS > OVERDUE_WAITS * self._config.rejoin_seconds
 
     def _written(self, line: LogLine, record: RawRecord) -> int | None:
         """When a line was written, as far as that can be believed; to pair halves, not to date events."""
@@ -261,8 +281,10 @@ class Intake:
 
     def _raise_high(self, source: Source, ns: int | None, record: RawRecord) -> None:
         """The same for what is dropped anyway: a time that is not believed changes nothing."""
-        if ns is not None and (source.high is None or ns / NS > source.high):
-            source.high = source.high if self._excess(ns, record) else ns / NS
+        if ns is None or (source.high is not None and ns / NS <= source.high):
+            return
+        if self._excess(ns, record) is None:
+            source.high = ns / NS
 
     def _excess(self, ns: int, record: RawRecord) -> str | None:
         """What is absurd about an event time, None if nothing is."""

@@ -1,13 +1,17 @@
 """Puts lines together that were split on their way: an error's text with real newlines in it, a long line.
 
 A *head* ends inside an open quote; a *tail* begins with `caused by:` or `status code:`. Both are written
-in one go, so the tail is the next piece of its container's stream, microseconds later. Halves wait for
-each other whichever comes first; two that lie closer than 100 ms join at once, others when their time
-is up and nothing lies between them. A half that stays alone still counts, as partial.
+in one go, so the tail is the next half of its container's stream, microseconds later. Halves wait for each
+other, whichever comes first: neighbours closer than 0.1 ms join at once, others when the stream has moved on
+so far that nothing can come between them any more. A half that stays alone still counts, as partial.
+
+A *cut* line is one the runtime broke at its buffer's end and marked so (CRI's `P`); what follows in the
+same stream is its rest.
 """
 
 import re
-from collections.abc import Iterator
+from bisect import insort
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from pipeline.intake.entry import LogLine
@@ -15,14 +19,14 @@ from pipeline.intake.instants import NS
 from pipeline.intake.record import RawRecord
 
 HEADS_MAX = 1_000
-CLOSE_NS = NS // 10
+CUT_CHARACTERS_MAX = 1_048_576
+CLOSE_NS = NS // 10_000
 
 Key = tuple[object, ...]
 """Container and stream."""
 
 _TAIL = re.compile(r"(?:[ \t]|#011)*(?:caused by:|status code:)")
 _OPEN_DETAIL = ' err.detail="'
-_ENDS = (" err.message=", " go.version=")
 
 
 def is_tail(text: str) -> bool:
@@ -36,24 +40,19 @@ def is_open(text: str) -> bool:
         return False
     at = text.find(_OPEN_DETAIL)
     if at >= 0:
-        return _ENDS[0] not in text[at:]
-    if _ENDS[1] in text:
+        return text.find(" err.message=", at) < 0
+    if " go.version=" in text:
         return False
     at = text.find(' msg="')
     return at >= 0 and text.count('"', at + 6) % 2 == 0
 
 
-def is_complete(text: str) -> bool:
-    """Whether a tail brings its line to an end."""
-    return _ENDS[0] in text or _ENDS[1] in text
-
-
 @dataclass(slots=True)
 class Half:
-    """A head (or head and what was joined to it) or a tail that waits.
+    """A piece of a line that waits: a head (and what was joined to it), a tail, or a cut line's begin.
 
-    `written_ns`: when it was written, None where no envelope or timestamp says so.
-    `records`: the raw records in it, the first one's origin stands for all.
+    `written_ns`: when it was written, None where no envelope or timestamp says so. `records` are the
+    raw records in it, whose first stands for all; `decoders` theirs, empty for one already counted.
     """
 
     line: LogLine
@@ -61,11 +60,22 @@ class Half:
     written_ns: int | None
     records: list[RawRecord]
     decoders: list[str]
-    head: bool
+    ended: bool = True
+    is_tail: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_tail = is_tail(self.text)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of the line is missing."""
+        return self.ended and not self.is_tail and not is_open(self.text)
 
 
 @dataclass(slots=True)
 class _Stream:
+    """`halves` in order of time, then of origin."""
+
     halves: list[Half] = field(default_factory=list)
     clock_ns: int = 0
 
@@ -77,36 +87,65 @@ class Rejoiner:
         self._wait_ns = round(wait_seconds * NS)
         self._max = halves_max
         self._streams: dict[Key, _Stream] = {}
+        self._cuts: dict[Key, Half] = {}
         self._count = 0
 
     def __len__(self) -> int:
-        return self._count
+        return self._count + len(self._cuts)
+
+    @property
+    def expects_rest(self) -> bool:
+        """Whether a cut line waits: its rest can be any text, so no record may be let go unread."""
+        return bool(self._cuts)
 
     def waiting(self) -> Iterator[Half]:
         """Every half that waits."""
         for stream in self._streams.values():
             yield from stream.halves
+        yield from self._cuts.values()
+
+    def glue(self, key: Key, piece: Half) -> Half | None:
+        """Append a piece to the cut line of its stream; gives the line when it is whole.
+
+        A line longer than a record may be, or one too many of them, is given as far as it has come.
+        """
+        begun = self._cuts.pop(key, None)
+        if begun is not None:
+            piece = _together(begun, piece, "")
+        if piece.ended or len(piece.text) > CUT_CHARACTERS_MAX or len(self._cuts) >= self._max:
+            return piece
+        self._cuts[key] = piece
+        return None
 
     def add(self, key: Key, half: Half) -> list[Half]:
         """Take in a half; gives what is finished by it: joined, or released for want of room or time."""
         stream = self._streams.setdefault(key, _Stream())
+        self._insert(stream, half)
+        at = next(at for at, waits in enumerate(stream.halves) if waits is half)
         done = []
-        partner = _partner(stream.halves, half, CLOSE_NS)
-        if partner is None:
-            stream.halves.append(half)
-            self._count += 1
-        else:
-            joined = _join(partner, half)
-            stream.halves.remove(partner)
-            self._count -= 1
-            if is_complete(joined.text):
-                done.append(joined)
-            else:
-                stream.halves.append(joined)
-                self._count += 1
+        joined = self._join(stream, at - 1 if half.is_tail else at, CLOSE_NS)
+        if joined is not None and joined.is_whole:
+            done.append(joined)
+        elif joined is not None:
+            self._insert(stream, joined)
         if self._count > self._max:
             done += self._release_oldest()
         return done + self.pass_time(key, half.written_ns)
+
+    def _insert(self, stream: _Stream, half: Half) -> None:
+        insort(stream.halves, half, key=_order)
+        self._count += 1
+
+    def _join(self, stream: _Stream, at: int, within_ns: int) -> Half | None:
+        """Join the head at `at` and the tail next to it, if they lie there; both leave the stream."""
+        if at < 0 or at + 1 >= len(stream.halves):
+            return None
+        head, tail = stream.halves[at : at + 2]
+        if head.is_tail or not tail.is_tail or _gap(head, tail) > within_ns:
+            return None
+        del stream.halves[at : at + 2]
+        self._count -= 2
+        return _together(head, tail, "\n")
 
     def pass_time(self, key: Key, now_ns: int | None) -> list[Half]:
         """The stream has come to `now_ns`: gives the halves whose time is up, joined where they pair."""
@@ -118,9 +157,20 @@ class Rejoiner:
         due = [half for half in stream.halves if half.written_ns is not None and half.written_ns < horizon]
         return self._settle(key, stream, due) if due else []
 
+    def overdue(self, is_overdue: Callable[[Half], bool]) -> list[Half]:
+        """Release what `is_overdue`, however far its own stream has come: it may have fallen silent."""
+        done = []
+        for key, stream in list(self._streams.items()):
+            due = [half for half in stream.halves if is_overdue(half)]
+            done += self._settle(key, stream, due) if due else []
+        for key in [key for key, half in self._cuts.items() if is_overdue(half)]:
+            done.append(self._cuts.pop(key))
+        return done
+
     def release(self) -> list[Half]:
         """Everything that waits, joined where it pairs."""
-        done = []
+        done = list(self._cuts.values())
+        self._cuts = {}
         for key, stream in list(self._streams.items()):
             done += self._settle(key, stream, list(stream.halves))
         return done
@@ -131,61 +181,39 @@ class Rejoiner:
         return self._settle(key, stream, stream.halves[:1])
 
     def _settle(self, key: Key, stream: _Stream, due: list[Half]) -> list[Half]:
-        """Take `due` out of the stream, each with the half that lies next to it in time."""
+        """Take `due` out of the stream, a head with the tail next to it."""
         done = []
-        for half in sorted(due, key=_order):
-            if half not in stream.halves:
+        for half in due:
+            at = next((at for at, waits in enumerate(stream.halves) if waits is half), None)
+            if at is None:
                 continue  # went with the one before it
-            stream.halves.remove(half)
-            self._count -= 1
-            partner = _partner(stream.halves, half, self._wait_ns)
-            if partner is not None:
-                stream.halves.remove(partner)
+            joined = self._join(stream, at, self._wait_ns)
+            if joined is None:
+                del stream.halves[at]
                 self._count -= 1
-                half = _join(partner, half)
-            done.append(half)
+            done.append(joined or half)
         if not stream.halves:
             del self._streams[key]
         return done
 
 
-def _order(half: Half) -> tuple[int, str, int, int]:
+def _order(half: Half) -> tuple[int, bool, str, int, int]:
+    """By time, and at the same time heads first, for times may be cut to milliseconds."""
     first = half.records[0]
-    return (half.written_ns or 0, first.topic, first.partition, first.offset)
+    return (half.written_ns or 0, half.is_tail, first.topic, first.partition, first.offset)
 
 
-def _partner(halves: list[Half], new: Half, within_ns: int) -> Half | None:
-    """The half of the other sort that lies nearest on the right side, with no other half between."""
-    fitting = [half for half in halves if half.head != new.head and _gap(half, new) <= within_ns]
-    if not fitting:
-        return None
-    return min(fitting, key=lambda half: (_gap(half, new), _steps(half, new)))
+def _gap(head: Half, tail: Half) -> int:
+    """Nanoseconds from head to tail; none where it is not known when they were written."""
+    return (tail.written_ns or 0) - (head.written_ns or 0)
 
 
-def _gap(one: Half, other: Half) -> int:
-    """Nanoseconds from head to tail; huge where the tail was written first."""
-    head, tail = (one, other) if one.head else (other, one)
-    if head.written_ns is None or tail.written_ns is None:
-        return 0
-    gap = tail.written_ns - head.written_ns
-    return gap if gap >= 0 else 1 << 62
-
-
-def _steps(one: Half, other: Half) -> int:
-    """Offsets between two halves of one partition; halves of different partitions come last."""
-    head, tail = (one, other) if one.head else (other, one)
-    before, after = head.records[-1], tail.records[0]
-    same = (before.topic, before.partition) == (after.topic, after.partition)
-    return after.offset - before.offset if same and after.offset > before.offset else 1 << 62
-
-
-def _join(one: Half, other: Half) -> Half:
-    head, tail = (one, other) if one.head else (other, one)
+def _together(first: Half, second: Half, glue: str) -> Half:
     return Half(
-        head.line,
-        f"{head.text}\n{tail.text}",
-        head.written_ns,
-        head.records + tail.records,
-        head.decoders + tail.decoders,
-        True,
+        first.line,
+        f"{first.text}{glue}{second.text}",
+        first.written_ns,
+        first.records + second.records,
+        first.decoders + second.decoders,
+        second.ended,
     )
