@@ -69,9 +69,9 @@ class Lifecycle(NamedTuple):
 
 
 class Marker(NamedTuple):
-    """The shipper has written everything up to `event_time` (unix seconds)."""
+    """The shipper has written everything up to `event_ns` (nanoseconds since 1970)."""
 
-    event_time: float
+    event_ns: int
 
 
 class Unwanted(NamedTuple):

@@ -1,17 +1,30 @@
 """Which shipper wrote these bytes, and what do they hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import orjson
 
 from pipeline.intake.entry import Entry, LogLine
-from pipeline.intake.envelopes import JSON_DECODERS
+from pipeline.intake.envelopes import JSON_DECODERS, Fields, decode_influx, looks_like_influx
 from pipeline.intake.exposition import decode_exposition, looks_like_exposition
 from pipeline.intake.record import undecodable
 from pipeline.intake.relevance import has_controls
 
-PLAIN, PROMETHEUS_TEXT = "plain", "prometheus-text"
-"""Decoders of what is no JSON: a line of text with or without wrappers, and a scrape."""
+
+class TextDecoder(NamedTuple):
+    """Like `Decoder`, for a record that is text."""
+
+    matches: Callable[[str], bool]
+    decode: Callable[[str], Sequence[Entry]]
+
+
+TEXT_DECODERS: dict[str, TextDecoder] = {
+    "prometheus-text": TextDecoder(looks_like_exposition, lambda text: decode_exposition(text, None)),
+    "telegraf-influx": TextDecoder(looks_like_influx, decode_influx),
+    "plain": TextDecoder(lambda _text: True, lambda text: (LogLine(text, None),)),
+}
+"""Decoders of what is no JSON, by name; the last takes any line of text, with or without wrappers."""
 
 
 def decode(value: bytes) -> tuple[str, Sequence[Entry]]:
@@ -21,7 +34,7 @@ def decode(value: bytes) -> tuple[str, Sequence[Entry]]:
         RefusedError: no decoder recognises the bytes, or one does and finds them broken.
     """
     if value[:1] == b"{":
-        return _decode_object(value)
+        return _decode_objects(value)
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -30,16 +43,37 @@ def decode(value: bytes) -> tuple[str, Sequence[Entry]]:
         raise undecodable("neither JSON nor text: control characters")
     if text.startswith("[") and _is_json(value):
         raise undecodable("a JSON array, where one object is expected")
-    if looks_like_exposition(text):
-        return PROMETHEUS_TEXT, decode_exposition(text, None)
-    return PLAIN, (LogLine(text, None),)
+    name = next(name for name, decoder in TEXT_DECODERS.items() if decoder.matches(text))
+    return name, TEXT_DECODERS[name].decode(text)
 
 
-def _decode_object(value: bytes) -> tuple[str, Sequence[Entry]]:
+def _decode_objects(value: bytes) -> tuple[str, Sequence[Entry]]:
+    """One JSON object, or several, a line each."""
     try:
-        fields = orjson.loads(value)
+        return _decode_object(orjson.loads(value))
     except orjson.JSONDecodeError as error:
-        raise undecodable(f"begins like a JSON object and is none: {error}") from error
+        if b"}\n{" not in value:
+            raise undecodable(f"begins like a JSON object and is none: {error}") from error
+    name = ""
+    entries: list[Entry] = []
+    for line in value.split(b"\n"):
+        if line.strip():
+            name, found = _decode_line(line)
+            entries += found
+    return name, entries
+
+
+def _decode_line(line: bytes) -> tuple[str, Sequence[Entry]]:
+    try:
+        fields = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise undecodable(f"one of several JSON objects is none: {error}") from error
+    if not isinstance(fields, dict):
+        raise undecodable("one of several JSON values is no object")
+    return _decode_object(fields)
+
+
+def _decode_object(fields: Fields) -> tuple[str, Sequence[Entry]]:
     for name, decoder in JSON_DECODERS.items():
         if decoder.matches(fields):
             return name, decoder.decode(fields)

@@ -48,13 +48,10 @@ def from_number(value: float) -> int | None:
     if isinstance(value, float) and not isfinite(value):
         return None
     size = abs(value)
-    if size < 1e11:
-        return round(value * NS)
-    if size < 1e14:
-        return round(value * 1_000_000)
-    if size < 1e17:
-        return round(value * 1_000)
-    return int(value)
+    per_second = 1 if size < 1e11 else 1_000 if size < 1e14 else 1_000_000 if size < 1e17 else NS
+    whole = int(value)
+    scale = NS // per_second
+    return whole * scale + round((value - whole) * scale)  # apart, for a float cannot hold both exactly
 
 
 def from_written(value: object) -> int | None:

@@ -123,7 +123,7 @@ class Intake:
         if isinstance(entry, Lifecycle):
             return self._lifecycle(record, entry, source)
         if isinstance(entry, Marker):
-            self._dated(round(entry.event_time * NS), record, source)
+            self._dated(entry.event_ns, record, source)
             source.declared = True
             return MARKED
         return entry.reason

@@ -19,10 +19,19 @@ LINE_WORDS = (
     b"undercurrent_",
 )
 
-METRIC_WORDS = (b'"__name__"', b'"gauge"', b'"counter"', b'"metricset"', b'"value":"')
+METRIC_WORDS = (
+    b'"__name__"',
+    b'"gauge"',
+    b'"counter"',
+    b'"metricset"',
+    b'"value":',
+    b'"fields":',
+    b'"container_stats"',
+    b'"resourceMetrics"',
+)
 
 _CONTROLS = bytes(sorted({*range(0x20), 0x7F} - {0x09, 0x0A, 0x0D, 0x1B}))
-_SERIES = re.compile(rb"# |(?:container|coredns|go|kube|minio|process|registry)_")
+_SERIES = re.compile(rb"# |(?:container|coredns|go|kube|minio|process|registry)_|docker_container_|cgroup,")
 _TIME = re.compile(rb'"@?time(?:stamp)?":"?([0-9T:.Z+-]{10,40})')
 
 _OPEN, _CLOSE, _NEWLINE, _BRACKET = b"{}\n["
