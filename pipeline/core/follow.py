@@ -62,7 +62,11 @@ def _confirm(incident: OpenIncident, member: Member, view: View, second: int) ->
         if started is not None:
             incident.last_sign_at = max(incident.last_sign_at, started)
         return
-    finding = examine(view)[incident.cause]
+    findings = examine(view)
+    finding = findings[incident.cause]
+    due = any(other.standing is Standing.PENDING for other in findings.values())
+    if due and finding.standing is not Standing.REFUTED:
+        member.confirmed_at = float(second + 1)  # its measurement is on its way: the cause stands till then
     if finding.standing is Standing.PROVEN:
         member.follow(finding.explains, float(second + 1))
         if finding.last is not None:

@@ -19,6 +19,7 @@ PATIENCE_SECONDS = 30
 """A burst whose evidence is still due is told as unproven after this long."""
 PROVEN_CONFIDENCE = 0.8
 """From here a cause counts as proven by measurement, and fewer failures are enough to open."""
+LATELY_SECONDS = 90
 SLOW_REQUESTS_MIN = 20
 SLOW_SHARE_MIN = 0.3
 SLOW_WINDOW_SECONDS = 30
@@ -111,13 +112,16 @@ def _open_beside(state: DomainState, second: int, instance: str) -> list[Change]
 
 
 def _suspect(state: DomainState, second: int, instance: str, cause: Cause) -> bool:
-    """A cheap look before the thorough one: did anything of this cause's own kind just happen?"""
+    """A cheap look before the thorough one: did anything of this cause's own kind happen lately?
+
+    Lately, not just now: samples may come a minute after the second they speak of.
+    """
     view = state.view(instance, second, [])
+    since = second - LATELY_SECONDS
     if cause is Cause.MEMORY_PRESSURE:
-        recent = [r for r in view.memory[-5:] if r.end > second - 15]
-        return any(r.oom_kills for r in recent) or bool(view.kills(second - 1, second + 1))
-    lost = any(r.failed and r.end > second for readings in view.dns.values() for r in readings[-2:])
-    return lost or any(line.second == second for line in view.dns_lines[-3:])
+        return any(r.oom_kills and r.end > since for r in view.memory) or bool(view.kills(since, second + 1))
+    lost = any(r.failed and r.end > since for readings in view.dns.values() for r in readings)
+    return lost or any(line.second > since for line in view.dns_lines)
 
 
 def _is_old_news(state: DomainState, instance: str, finding: Finding) -> bool:
@@ -184,6 +188,9 @@ def _enter(
     open_one = next((i for i in state.unresolved() if _same_trouble(i, cause, verdict)), None)
     if open_one is not None:
         return _join(open_one, instance, member, requests, now)
+    if verdict.cause is None and (waiting := _still_open(state, instance)) is not None:
+        _take(waiting, requests)
+        return []
     unexplained = state.incident_of(instance, Cause.UNPROVEN)
     if unexplained is not None and cause is not Cause.UNPROVEN and unexplained.failed == 0:
         unexplained.judge(verdict, told_at)
@@ -204,6 +211,20 @@ def _enter(
     what = f"{amount(len(requests), 'request')} failed" if requests else "its own measurements show it"
     reason = f"{what} on {instance} since {clock(incident.first_symptom_at)}; cause: {_spoken(verdict)}"
     return [incident.change(ChangeKind.OPENED, now, reason)]
+
+
+def _still_open(state: DomainState, instance: str) -> OpenIncident | None:
+    """A named incident of this instance whose cause is not known to be over: evidence due may only confirm it."""
+    return next(
+        (
+            incident
+            for incident in state.unresolved()
+            if instance in incident.members
+            and incident.cause is not Cause.UNPROVEN
+            and incident.members[instance].end is None
+        ),
+        None,
+    )
 
 
 def _spoken(verdict: Verdict) -> str:

@@ -11,6 +11,7 @@ from schemas import DNS_KINDS, Cause, Decision, Outcome, SymptomKind
 
 PEER_LINES_MIN = 2
 PEER_SECONDS = 30
+NEAR_OUTAGE_SECONDS = 30
 
 
 def rule_held(state: DomainState, second: int) -> list[Decision]:
@@ -57,7 +58,10 @@ def _final(
 ) -> tuple[Ruling, OpenIncident | None]:
     covering = [_covering(state, view, held.second) for view in views]
     if views and all(incident is not None for incident in covering):
-        doubts = [harmless(view, held, _healthy_peers(state, held, second)) for view in views]
+        doubts = [
+            _resolver_failed(state, view, held) or harmless(view, held, _healthy_peers(state, held, second))
+            for view in views
+        ]
         doubt = next((one for one in doubts if one is not None), None)
         incident = covering[0]
         assert incident is not None
@@ -78,6 +82,16 @@ def _final(
             Outcome.COUNTED, "starved of CPU, but no request failed: a stray with no incident"
         ), None
     return Ruling(Outcome.COUNTED, "a stray: no incident around it, other lookups were answered"), None
+
+
+def _resolver_failed(state: DomainState, view: View, held: Held) -> str | None:
+    """A DNS outage of the same instance close by stands against any harmless explanation."""
+    for incident in sorted(state.incidents.values(), key=lambda one: (one.opened_at, one.id)):
+        if incident.cause is Cause.DNS_OUTAGE and view.instance in incident.members:
+            start, end = incident.first_symptom_at - NEAR_OUTAGE_SECONDS, incident.last_sign_at
+            if start <= held.second <= end + NEAR_OUTAGE_SECONDS:
+                return f"its resolver was failing around then ({incident.id})"
+    return None
 
 
 def _covering(state: DomainState, view: View, second: int) -> OpenIncident | None:

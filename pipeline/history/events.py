@@ -57,8 +57,8 @@ class Bucket:
         before = len(self.observations)
         known = self.observations
         fresh = [one for one in symptom.observations if one.id not in known]
-        for one in fresh:
-            known[one.id] = one
+        for one in symptom.observations:
+            known[one.id] = _fuller(one, known.get(one.id))
         self.cut = self.cut or symptom.count > len(symptom.observations)
         if len(known) > OBSERVATIONS_MAX:
             self.cut = True
@@ -135,20 +135,33 @@ class EventStore:
         """Distinct failed requests whose lines lie in seconds `first..last`, by end and key."""
         kinds = REQUEST_KINDS | DNS_KINDS
         found: dict[str, Request] = {}
+        keys = self._request_keys(place, first, last, kinds)
         for _, tag, bucket in self.buckets(place, first, last, kinds):
             kind = SymptomKind(tag[0])
             for one in bucket.observations.values():
                 if kind in DNS_KINDS and one.request is None:
                     continue
-                _unite(found, _request(place, kind, one))
+                known_as = keys.setdefault(one.id, one.request or one.id)
+                _unite(found, _request(place, kind, one, known_as))
         return sorted(found.values(), key=lambda request: (request.end, request.key))
+
+    def _request_keys(
+        self, place: str, first: int, last: int, kinds: Iterable[SymptomKind]
+    ) -> dict[str, str]:
+        """Request by observation id: half a line does not name its request, its whole copy does."""
+        return {
+            one.id: one.request
+            for _, _, bucket in self.buckets(place, first, last, kinds)
+            for one in bucket.observations.values()
+            if one.request is not None
+        }
 
     def slow_requests(self, place: str, first: int, last: int) -> list[Request]:
         """Requests logged as a slow success in seconds `first..last`, by end and key."""
         found: dict[str, Request] = {}
         for _, _, bucket in self.buckets(place, first, last, (SymptomKind.REQUEST_SLOW,)):
             for one in bucket.observations.values():
-                _unite(found, _request(place, SymptomKind.REQUEST_SLOW, one))
+                _unite(found, _request(place, SymptomKind.REQUEST_SLOW, one, one.request or one.id))
         return sorted(found.values(), key=lambda request: (request.end, request.key))
 
     def exemplars(self, place: str, first: int, last: int, kinds: Iterable[SymptomKind]) -> list[Exemplar]:
@@ -198,6 +211,15 @@ class EventStore:
 _FIELDS = ("id", "time", "duration_seconds", "request", "client", "route", "status")
 
 
+def _fuller(one: Observation, other: Observation | None) -> Observation:
+    """Of two tellings of one event, the one that tells more; a tie is settled by content, not by order."""
+    if other is None or other == one:
+        return one
+    return max(
+        (one, other), key=lambda o: (sum(v is not None for v in o.model_dump().values()), o.model_dump_json())
+    )
+
+
 def _pack(bucket: Bucket) -> list[list[Any]]:
     return [
         [getattr(bucket.observations[one_id], name) for name in _FIELDS]
@@ -209,10 +231,10 @@ def _pack_exemplars(bucket: Bucket) -> list[list[Any]]:
     return [[*origin, text] for origin, text in bucket.exemplars.items()]
 
 
-def _request(place: str, kind: SymptomKind, one: Observation) -> Request:
+def _request(place: str, kind: SymptomKind, one: Observation, key: str) -> Request:
     duration = one.duration_seconds
     return Request(
-        key=one.request or one.id,
+        key=key,
         place=place,
         kinds=frozenset({kind}),
         start=one.time - (duration or 0.0),
