@@ -70,10 +70,20 @@ class Correlator:
             state.settled = state.earliest
         outputs: list[Output] = []
         while state.settled < target:
-            second = state.settled
+            second = self._past_stillness(state.settled, target)
             state.settled = second + 1
             outputs += self._settle(second)
         return outputs
+
+    def _past_stillness(self, second: int, target: int) -> int:
+        """`second`, or a later one before `target` up to which nothing can be said.
+
+        One record from a clock that stood still for years must not cost a step for each second of them.
+        """
+        if second % _FORGET_EVERY_SECONDS:
+            return second
+        still_until = math.floor(min(self._state.still_until(second), target - 1))
+        return max(second, still_until - still_until % _FORGET_EVERY_SECONDS)
 
     def _settle(self, second: int) -> list[Output]:
         state = self._state

@@ -42,8 +42,11 @@ def _follow_member(state: DomainState, incident: OpenIncident, instance: str, se
     loose = state.loose.get(instance, {})
     if loose or second % CONFIRM_EVERY_SECONDS == 0:
         view = _recent_view(state, incident, instance, second)
-        _confirm(incident, member, view, second)
-        _absorb(state, incident, member, instance, [r for r in view.requests if r.key in loose], second)
+        fresh = [request for request in view.requests if request.key in loose]
+        if _confirm(incident, member, view, second):
+            _absorb(state, incident, member, instance, fresh, second)
+        else:
+            _await(incident, member, fresh)
     _measure_impact(state, incident, member, instance, second)
 
 
@@ -55,24 +58,33 @@ def _recent_view(state: DomainState, incident: OpenIncident, instance: str, seco
     )
 
 
-def _confirm(incident: OpenIncident, member: Member, view: View, second: int) -> None:
+def _await(incident: OpenIncident, member: Member, requests: list[Request]) -> None:
+    """The measurement that tells whose these failures are is on its way: they only keep the incident open."""
+    ends = [request.end for request in requests if member.takes(request)]
+    incident.last_sign_at = max([incident.last_sign_at, *ends])
+
+
+def _confirm(incident: OpenIncident, member: Member, view: View, second: int) -> bool:
+    """Look whether the cause still holds; False while the measurement that tells is due."""
     if incident.cause is Cause.UNPROVEN:
         member.confirmed_at = float(second + 1)
         started = view.last_start(second - CONFIRM_EVERY_SECONDS)
         if started is not None:
             incident.last_sign_at = max(incident.last_sign_at, started)
-        return
+        return True
     findings = examine(view)
     finding = findings[incident.cause]
     due = any(other.standing is Standing.PENDING for other in findings.values())
-    if due and finding.standing is not Standing.REFUTED:
-        member.confirmed_at = float(second + 1)  # its measurement is on its way: the cause stands till then
+    if due and finding.standing in (Standing.PENDING, Standing.UNDECIDED):
+        member.confirmed_at = float(second + 1)  # the cause stands until its measurement says otherwise
+        return False
     if finding.standing is Standing.PROVEN:
         member.follow(finding.explains, float(second + 1))
         if finding.last is not None:
             incident.last_sign_at = max(incident.last_sign_at, finding.last)
     elif finding.standing is Standing.REFUTED and member.end is None and view.requests:
         member.end = member.confirmed_at
+    return True
 
 
 def _absorb(

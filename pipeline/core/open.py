@@ -35,7 +35,7 @@ def gather(state: DomainState, second: int) -> None:
         for request in state.events.failed_requests(instance, second, second):
             if request.key not in taken and request.key not in loose:
                 loose[request.key] = request.end
-        oldest = second - state.rules.burst.window_seconds
+        oldest = second - max(state.rules.burst.window_seconds, 2 * state.rules.evidence_grace_seconds)
         state.loose[instance] = {key: end for key, end in loose.items() if end >= oldest}
         if not state.loose[instance]:
             del state.loose[instance]
@@ -49,8 +49,10 @@ def open_incidents(state: DomainState, second: int) -> list[Change]:
     """Open, join or reopen incidents for the troubles that stand at the end of `second`."""
     changes: list[Change] = []
     for instance in sorted(state.loose):
-        if len(state.loose[instance]) >= state.rules.burst.proven_requests:
-            requests = state.requests(instance, state.loose[instance], second)
+        oldest = second - state.rules.burst.window_seconds
+        recent = {key: end for key, end in state.loose[instance].items() if end >= oldest}
+        if len(recent) >= state.rules.burst.proven_requests:
+            requests = state.requests(instance, recent, second)
             changes += _open_burst(state, second, instance, requests)
     for instance in _known_instances(state):
         changes += _open_beside(state, second, instance)
@@ -188,8 +190,7 @@ def _enter(
     open_one = next((i for i in state.unresolved() if _same_trouble(i, cause, verdict)), None)
     if open_one is not None:
         return _join(open_one, instance, member, requests, now)
-    if verdict.cause is None and (waiting := _still_open(state, instance)) is not None:
-        _take(waiting, requests)
+    if verdict.cause is None and _still_open(state, instance):
         return []
     unexplained = state.incident_of(instance, Cause.UNPROVEN)
     if unexplained is not None and cause is not Cause.UNPROVEN and unexplained.failed == 0:
@@ -213,17 +214,13 @@ def _enter(
     return [incident.change(ChangeKind.OPENED, now, reason)]
 
 
-def _still_open(state: DomainState, instance: str) -> OpenIncident | None:
-    """A named incident of this instance whose cause is not known to be over: evidence due may only confirm it."""
-    return next(
-        (
-            incident
-            for incident in state.unresolved()
-            if instance in incident.members
-            and incident.cause is not Cause.UNPROVEN
-            and incident.members[instance].end is None
-        ),
-        None,
+def _still_open(state: DomainState, instance: str) -> bool:
+    """Whether a named incident of this instance goes on: evidence due may only confirm it."""
+    return any(
+        instance in incident.members
+        and incident.cause is not Cause.UNPROVEN
+        and incident.members[instance].end is None
+        for incident in state.unresolved()
     )
 
 

@@ -7,6 +7,7 @@ from pipeline.core.incident import OpenIncident
 from pipeline.core.state import DomainState
 from pipeline.diagnosis import View
 from pipeline.diagnosis.words import clock
+from pipeline.history.events import Bucket
 from schemas import DNS_KINDS, Cause, Decision, Outcome, SymptomKind
 
 PEER_LINES_MIN = 2
@@ -137,6 +138,13 @@ def _troubled(state: DomainState, views: list[View], second: int) -> OpenInciden
     return min(near, key=lambda one: (one.opened_at, one.id), default=None)
 
 
+def _events(bucket: Bucket) -> int:
+    """Distinct lookups: two lines of one request tell of one."""
+    if bucket.cut:
+        return bucket.count()
+    return len({one.request or one.id for one in bucket.observations.values()})
+
+
 def _decision(
     state: DomainState, held: Held, ruling: Ruling, incident: OpenIncident | None, second: int
 ) -> Decision:
@@ -145,7 +153,7 @@ def _decision(
         for _, tag, bucket in state.events.buckets(held.place, held.second, held.second, DNS_KINDS)
         if tag == (held.kind, held.upstream, held.question)
     ]
-    count = sum(bucket.count() for bucket in buckets) or 1
+    count = sum(_events(bucket) for bucket in buckets) or 1
     if incident is not None and ruling.outcome is Outcome.SUPPRESSED:
         incident.suppressed += count
     elif incident is not None and ruling.outcome is Outcome.RELEASED:

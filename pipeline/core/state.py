@@ -1,5 +1,6 @@
 """Everything the core knows of one domain. It is stored as one value, together with its offset (law 6)."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -78,6 +79,17 @@ class DomainState:
         place = place_of(symptom.instance, symptom.host)
         held = Held(place, symptom.second, symptom.kind.value, symptom.upstream or "", symptom.question or "")
         self.held.setdefault(held, True)
+
+    def still_until(self, second: int) -> float:
+        """Nothing is open at `second` and nothing remembered: the time until which that stays so.
+
+        `second` itself where anything is open or remembered, infinity where nothing is to come.
+        """
+        if self.unresolved() or self.held or self.loose:
+            return second
+        since = second - self.rules.retention_seconds
+        near = [at for at in (self.events.next_from(since), self.samples.next_from(since)) if at is not None]
+        return max(second, min(near, default=math.inf))
 
     def forget(self, second: int) -> None:
         """Drop what is too old to matter: the bound on memory."""

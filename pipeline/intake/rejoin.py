@@ -53,6 +53,8 @@ class Half:
 
     `written_ns`: when it was written, None where no envelope or timestamp says so. `records` are the
     raw records in it, whose first stands for all; `decoders` theirs, empty for one already counted.
+    `came_ns`: how far its stream had come when it arrived. A half that comes out of order waits from
+    then on, as long as any other.
     """
 
     line: LogLine
@@ -61,6 +63,7 @@ class Half:
     records: list[RawRecord]
     decoders: list[str]
     ended: bool = True
+    came_ns: int = 0
     is_tail: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -120,6 +123,7 @@ class Rejoiner:
     def add(self, key: Key, half: Half) -> list[Half]:
         """Take in a half; gives what is finished by it: joined, or released for want of room or time."""
         stream = self._streams.setdefault(key, _Stream())
+        half.came_ns = max(stream.clock_ns, half.written_ns or 0)
         self._insert(stream, half)
         at = next(at for at, waits in enumerate(stream.halves) if waits is half)
         done = []
@@ -154,7 +158,7 @@ class Rejoiner:
             return []
         stream.clock_ns = max(stream.clock_ns, now_ns)
         horizon = stream.clock_ns - self._wait_ns
-        due = [half for half in stream.halves if half.written_ns is not None and half.written_ns < horizon]
+        due = [half for half in stream.halves if half.written_ns is not None and half.came_ns < horizon]
         return self._settle(key, stream, due) if due else []
 
     def overdue(self, is_overdue: Callable[[Half], bool]) -> list[Half]:
@@ -216,4 +220,5 @@ def _together(first: Half, second: Half, glue: str) -> Half:
         first.records + second.records,
         first.decoders + second.decoders,
         second.ended,
+        max(first.came_ns, second.came_ns),
     )
