@@ -105,6 +105,11 @@ class EventStore:
             second is None or any(one >= second for one in seconds) for seconds in self._places.values()
         )
 
+    def next_from(self, second: int) -> int | None:
+        """The first second at or after `second` with a symptom at any place, None if there is none."""
+        found = (one for seconds in self._places.values() for one in seconds if one >= second)
+        return min(found, default=None)
+
     def buckets(
         self, place: str, first: int, last: int, kinds: Iterable[SymptomKind]
     ) -> Iterator[tuple[int, Tag, Bucket]]:

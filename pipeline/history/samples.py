@@ -85,6 +85,11 @@ class SampleStore:
         """Time of the newest row of all, None where there is none."""
         return max((series.times[-1] for series in self._series.values() if series.times), default=None)
 
+    def next_from(self, time: float) -> float | None:
+        """Time of the first row of all at or after `time`, None if there is none."""
+        series = ((one.times, bisect_left(one.times, time)) for one in self._series.values())
+        return min((times[at] for times, at in series if at < len(times)), default=None)
+
     def forget(self, before: float) -> None:
         """Drop rows older than `before`, but keep the last one of them: a rate needs its predecessor."""
         for key in list(self._series):
