@@ -108,7 +108,8 @@ class SlackSpeaker:
 
     async def start(self) -> None:
         """Log what stands in the way of messages, before the first one is due."""
-        await self.check()
+        for problem in (await self.check()).problems:
+            _log.warning("slack is not ready", problem=problem)
 
     async def say(self, change: Change, memory: Memory | None) -> Memory:
         """Say what `change` is worth saying, after whatever is owed from before."""
@@ -159,8 +160,6 @@ class SlackSpeaker:
                 )
             except SlackError as error:
                 problems.append(sentence(error))
-        for problem in problems:
-            _log.warning("slack is not ready", problem=problem)
         return Check(who.get("team"), who.get("user"), scopes, tuple(problems))
 
     async def _delivered(self, thread: Thread, memory: Memory) -> Memory:
