@@ -16,8 +16,9 @@ from pathlib import Path
 import orjson
 import pytest
 import yaml
+from click.testing import CliRunner
 
-from agents.cli import main
+from agents.cli import COMMANDS, main
 from schemas import Rules, encode
 from tests.test_wire import RECORDS
 from tools import json_schemas
@@ -132,11 +133,14 @@ def test_json_schemas_know_every_field_that_is_written(record: object) -> None:
     assert set(schema["required"]) <= set(body) <= set(schema["properties"])
 
 
-def test_every_command_is_documented() -> None:
-    """Whoever reads the docs meets every command there is."""
-    docs = _docs()
-    assert main.commands
-    assert [name for name in main.commands if f"undercurrent {name}" not in docs] == []
+def test_every_command_is_in_the_readme_and_says_how_it_is_used() -> None:
+    """Whoever reads the README meets every command there is, and each of them has help."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"`undercurrent {name}" not in readme] == []
+    for name in COMMANDS:
+        shown = CliRunner().invoke(main, [name, "--help"])
+        assert shown.exit_code == 0, shown.output
+        assert f"Usage: main {name}" in shown.output
 
 
 def test_every_rule_is_documented() -> None:
@@ -156,6 +160,18 @@ def test_links_in_the_docs_lead_somewhere() -> None:
             if "://" not in target and not (page.parent / target).exists():
                 broken.append(f"{page.relative_to(ROOT)}: {target}")
     assert broken == []
+
+
+def test_pages_the_program_speaks_of_exist() -> None:
+    """A docs page named in the code, in help or in a message can be opened."""
+    sources = [ROOT / "Makefile", *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))]
+    named = {
+        page
+        for source in sources
+        for page in re.findall(r"docs/[\w./-]+\.(?:md|json)", source.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert sorted(page for page in named if not (ROOT / page).exists()) == []
 
 
 def test_the_lock_pins_every_dependency_by_hash() -> None:
@@ -185,5 +201,5 @@ def test_compose_starts_a_worker_that_can_reach_its_kafka() -> None:
     listeners = services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     for name in ("topics", "worker"):
         assert f"://{services[name]['environment']['UNDERCURRENT_BROKERS']}" in listeners
-        assert services[name]["command"][0] in main.commands
+        assert services[name]["command"][0] in COMMANDS
     assert services["worker"]["read_only"]
