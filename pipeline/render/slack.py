@@ -208,6 +208,8 @@ def _fallback(told: Story, words: Words) -> str:
         f"{told.changed} · {words.time(told.at)} · {told.reason}",
         f"{words('label.since')}: {since}",
         f"{words('label.impact')}: {told.impact}",
+        *_named("label.routes", told.routes, words),
+        *_named("label.clients", told.clients, words),
         *([f"{words('label.facts')}:", *facts] if facts else []),
         *rivals,
         *([f"{words('label.advice')}:", *advice] if advice else []),
@@ -215,6 +217,11 @@ def _fallback(told: Story, words: Words) -> str:
         told.footer,
     ]
     return _lines((mrkdwn(line, 300) for line in lines), FALLBACK_MAX, words)
+
+
+def _named(label: str, counts: Counts, words: Words) -> list[str]:
+    shown = tuple(f"{name} {words.number(n)}" for name, n in counts.shown)
+    return [f"{words(label)}: {joined(Some(shown, counts.more), words)}"] if counts else []
 
 
 def _lines(lines: Iterable[str], limit: int, words: Words) -> str:
