@@ -14,6 +14,7 @@ COMMANDS = {
     "check-config": ("agents.commands.check_config:check_config", "Say all that is wrong with the settings."),
     "ship": ("agents.commands.ship:ship", "Ship a recording into the raw topics."),
     "replay": ("agents.commands.replay:replay", "Run a recording through the pipeline without Kafka."),
+    "slack": ("agents.commands.slack:slack", "Preview the messages for Slack, and test the way there."),
     "demo": ("agents.commands.demo:demo", "Show the main job from end to end, without Kafka."),
 }
 """Command → where it is, and what it does in one sentence."""
