@@ -192,16 +192,17 @@ def wait_for_the_end(worker: Worker, end: float, timeout_seconds: float) -> list
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM end the program the way Ctrl-C does, so that children are ended too."""
+    """Let SIGTERM and SIGHUP end the program the way Ctrl-C does, so that its worker is ended too."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _hear(witness: Witness, message: Any, changes: str) -> None:

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from agents.broker import API_VERSION, embedded_broker
-from agents.commands.options import Speed, load_recording
+from agents.commands.options import Speed, load_recording, settings_from
 from agents.commands.ship import progress_bar
 from agents.demo import DemoError, demo_environment, ended_by_signals, running_worker, wait_for_the_end
 from agents.envelopes import fluent_bit
@@ -51,6 +51,9 @@ def demo(recording: Path, speed: float, timeout_seconds: float) -> None:
     """
     console = Console()
     read = load_recording(recording)
+    settings_from(
+        None, demo_environment(os.environ, "127.0.0.1:1")
+    )  # mistakes are told before anything starts
     try:
         with ended_by_signals():
             changes = _run(read, speed, timeout_seconds, console)
