@@ -40,7 +40,7 @@ class Finding(NamedTuple):
 
 
 _LOOKUP = re.compile(r"lookup (\S{1,255}?)(?: on (\S{1,120}))?: ([^\n]{0,400})")
-_DIAL = re.compile(r"dial (?:tcp|udp) \S{0,300}: i/o timeout")
+_DIAL = re.compile(r"dial (?:tcp|udp)(?: \S{1,300})?: i/o timeout")
 _UNREAD = re.compile(r"-> ?(\S{1,120}):53: |dial (?:tcp|udp) (\S{1,120}):53: ")
 _COREDNS = re.compile(r"plugin/errors: \S{1,8} (\S{1,255}) [A-Z0-9]{1,16}: ([^\n]{0,400})")
 _CONSOLIDATED = re.compile(r"(\d{1,9}) errors like '([^\n]{0,400})' occurred")

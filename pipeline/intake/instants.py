@@ -9,6 +9,7 @@ NS = 1_000_000_000
 
 _DATE_TIME = re.compile(r"(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2})", re.ASCII)
 _REST = re.compile(r"(?:[.,](\d{1,18}))? ?(Z|[+-]\d{2}:?\d{2})?", re.ASCII)
+_NUMBER = re.compile(r"\d{1,19}(?:\.\d{1,18})?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,7 +60,9 @@ def from_written(value: object) -> int | None:
     if isinstance(value, str):
         if value[:1].isdigit() and value[4:5] == "-":
             return from_rfc3339(value)
-        return from_number(int(value)) if value.isascii() and value.isdecimal() and len(value) < 20 else None
+        if _NUMBER.fullmatch(value) is None:
+            return None
+        return from_number(float(value) if "." in value else int(value))
     if isinstance(value, int | float) and not isinstance(value, bool):
         return from_number(value)
     return None

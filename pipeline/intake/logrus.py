@@ -100,12 +100,11 @@ def parse_text(text: str) -> Parsed:
     code = _simple(text, " err.code=", at)
     detail, at = _value(text, " err.detail=", at)
     request = _simple(text, " http.request.id=", at)
-    duration = error = server = question = uri = agent = status = None
+    duration = _last(text, " http.response.duration=")
+    error = server = question = uri = agent = None
     if request is not None:
         uri = _simple(text, " http.request.uri=", at)
         agent, _ = _value(text, " http.request.useragent=", at)
-        status = _last(text, " http.response.status=")
-        duration = _last(text, " http.response.duration=")
     if detail is None:
         error, _ = _value(text, " error=", at)
         server = _simple(text, " dns-server=", at)
@@ -118,7 +117,7 @@ def parse_text(text: str) -> Parsed:
         error,
         code,
         request,
-        _status(status),
+        _status(_last(text, " http.response.status=")),
         go_duration_seconds(duration) if duration else None,
         uri,
         agent,

@@ -95,9 +95,15 @@ class _Rollup:
         identity = event.id
         if self.limit and identity > self.limit:
             return
-        self.events[identity] = event
-        if partial:
-            self.partial.add(identity)
+        known = self.events.get(identity)
+        if known is None:
+            self.events[identity] = event
+            if partial:
+                self.partial.add(identity)
+        else:
+            self.events[identity] = max(event, known, key=_fullness)
+            if not partial:
+                self.partial.discard(identity)
         if text is not None:
             self._exemplify(identity, raw, text)
         if len(self.events) > 2 * self.bound:
@@ -161,6 +167,11 @@ class _GoodRequests:
             count=estimated_count(kept, cut),
             observations=tuple(Observation(id=identity, time=float(second)) for identity in kept),
         )
+
+
+def _fullness(event: Event) -> tuple[object, ...]:
+    """Of two tellings of one event the fuller is kept, whichever came first: half a line tells less."""
+    return (sum(part is not None for part in event), [str(part) for part in event])
 
 
 def _origin(raw: Raw) -> Origin:
