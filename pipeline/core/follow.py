@@ -7,6 +7,7 @@ Laws:
 """
 
 from pipeline.core.incident import Member, OpenIncident
+from pipeline.core.open import CONFIRMED_FOR_SECONDS
 from pipeline.core.state import DomainState
 from pipeline.diagnosis import Standing, Verdict, View, examine, weigh
 from pipeline.diagnosis.advice import advise
@@ -17,8 +18,7 @@ from schemas import REQUEST_KINDS, Cause, Change, ChangeKind, IncidentState, Sym
 
 CONFIRM_EVERY_SECONDS = 5
 RECENT_SECONDS = 30
-CONFIRMED_FOR_SECONDS = 30
-"""How long a cause that was last seen then still takes new failures."""
+UNMEASURED_SECONDS = 5
 REJUDGE_FOR_SECONDS = 60
 ESCALATION_STEPS = (100, 1_000, 10_000, 100_000)
 EXEMPLARS_MAX = 3
@@ -45,8 +45,9 @@ def _follow_member(state: DomainState, incident: OpenIncident, instance: str, se
         fresh = [request for request in view.requests if request.key in loose]
         if _confirm(incident, member, view, second):
             _absorb(state, incident, member, instance, fresh, second)
-        else:
-            _await(incident, member, fresh)
+        if second + 1 - member.confirmed_at <= CONFIRMED_FOR_SECONDS:
+            unmeasured = view.measured_until(incident.cause) + UNMEASURED_SECONDS
+            _await(incident, member, [r for r in fresh if r.key in loose and r.end > unmeasured])
     _measure_impact(state, incident, member, instance, second)
 
 
@@ -59,8 +60,8 @@ def _recent_view(state: DomainState, incident: OpenIncident, instance: str, seco
 
 
 def _await(incident: OpenIncident, member: Member, requests: list[Request]) -> None:
-    """The measurement that tells whose these failures are is on its way: they only keep the incident open."""
-    ends = [request.end for request in requests if member.takes(request)]
+    """Whose these failures are is not measured yet: until then they only keep the incident open."""
+    ends = [r.end for r in requests if member.clients is None or r.client in member.clients]
     incident.last_sign_at = max([incident.last_sign_at, *ends])
 
 

@@ -19,6 +19,8 @@ PATIENCE_SECONDS = 30
 """A burst whose evidence is still due is told as unproven after this long."""
 PROVEN_CONFIDENCE = 0.8
 """From here a cause counts as proven by measurement, and fewer failures are enough to open."""
+CONFIRMED_FOR_SECONDS = 30
+"""How long a cause that was last seen then is taken to go on."""
 LATELY_SECONDS = 90
 SLOW_REQUESTS_MIN = 20
 SLOW_SHARE_MIN = 0.3
@@ -190,7 +192,7 @@ def _enter(
     open_one = next((i for i in state.unresolved() if _same_trouble(i, cause, verdict)), None)
     if open_one is not None:
         return _join(open_one, instance, member, requests, now)
-    if verdict.cause is None and _still_open(state, instance):
+    if verdict.cause is None and _still_open(state, instance, now):
         return []
     unexplained = state.incident_of(instance, Cause.UNPROVEN)
     if unexplained is not None and cause is not Cause.UNPROVEN and unexplained.failed == 0:
@@ -214,12 +216,12 @@ def _enter(
     return [incident.change(ChangeKind.OPENED, now, reason)]
 
 
-def _still_open(state: DomainState, instance: str) -> bool:
+def _still_open(state: DomainState, instance: str, now: float) -> bool:
     """Whether a named incident of this instance goes on: evidence due may only confirm it."""
     return any(
         instance in incident.members
         and incident.cause is not Cause.UNPROVEN
-        and incident.members[instance].end is None
+        and now - incident.members[instance].confirmed_at <= CONFIRMED_FOR_SECONDS
         for incident in state.unresolved()
     )
 

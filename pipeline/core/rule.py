@@ -67,7 +67,10 @@ def _final(
         incident = covering[0]
         assert incident is not None
         if doubt is None:
-            reason = f"{views[0].instance} was starved of CPU at {clock(held.second)} and its other lookups were answered"
+            reason = (
+                f"{views[0].instance} was starved of CPU at {clock(held.second)} "
+                "and its other lookups were answered"
+            )
             return Ruling(Outcome.SUPPRESSED, reason), incident
         return Ruling(Outcome.RELEASED, f"starved of CPU, but {doubt}"), incident
     troubled = _troubled(state, views, held.second)

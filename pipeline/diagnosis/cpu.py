@@ -71,7 +71,7 @@ def _proven(view: View, episode: Episode) -> Finding:
         since=episode.start,
         strength=strength,
         evidence=tuple(evidence),
-        explains=Explains(episode.start, None if episode.open else episode.end + DRAIN_SECONDS),
+        explains=Explains(episode.start, _until(episode)),
         level=episode.level,
     )
 

@@ -46,7 +46,8 @@ def examine(view: View) -> Finding:
     """How dns_outage stands for this instance."""
     failing = _counted(view) or _logged(view) or _silenced(view)
     if failing is not None:
-        over = view.now - failing.last > WINDOW_SECONDS
+        measured = [readings[-1].end for readings in view.dns.values()]
+        over = min([float(view.now), *measured]) - failing.last > WINDOW_SECONDS
         return Finding(
             Cause.DNS_OUTAGE,
             Standing.PROVEN,

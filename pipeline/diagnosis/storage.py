@@ -25,6 +25,8 @@ SLOWER_P50_SECONDS = 0.05
 SLOWER_REQUESTS_MIN = 10
 FAILING_RATIO = 0.05
 STUCK_REQUESTS = 3
+OVERDUE_SECONDS = 20.0
+"""Slowness that was not over at the last sample is taken to go on until the next one is this overdue."""
 CARRY_OVER_SECONDS = 5.0
 """A request that begins this soon after the last slow answer may still have met the slowness."""
 
@@ -143,14 +145,14 @@ def _proven_by_readings(
         at=since,
         origins=(troubled[0].origin, troubled[-1].origin),
     )
-    over = troubled[-1].end < view.now - WINDOW_SECONDS and view.storage[-1].end > troubled[-1].end
+    over = view.storage[-1].end - troubled[-1].end > WINDOW_SECONDS  # measured time: samples may lag
     return Finding(
         Cause.STORAGE_LATENCY,
         Standing.PROVEN,
         since=since,
         strength=0.92,
         evidence=(evidence,),
-        explains=Explains(ranges[0][0], ranges[-1][1] + CARRY_OVER_SECONDS if over else None),
+        explains=Explains(ranges[0][0], ranges[-1][1] + (CARRY_OVER_SECONDS if over else OVERDUE_SECONDS)),
     )
 
 

@@ -20,7 +20,7 @@ from pipeline.history import (
     starvation_episodes,
     storage_readings,
 )
-from schemas import DNS_KINDS, Exemplar, Rules, SampleKind, SymptomKind
+from schemas import DNS_KINDS, Cause, Exemplar, Rules, SampleKind, SymptomKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,14 @@ class View:
             and last_reading < self.median_end
             and self.now < self.first_end + grace_seconds
         )
+
+    def measured_until(self, cause: Cause) -> float:
+        """Up to when the measurement of `cause` reaches; `now` for causes that are read off the log."""
+        last = {
+            Cause.CPU_SATURATION: self.cpu[-1].end if self.cpu else None,
+            Cause.STORAGE_LATENCY: self.storage[-1].end if self.storage else None,
+        }.get(cause)
+        return float(self.now) if last is None else last
 
     @cached_property
     def median_end(self) -> float:
