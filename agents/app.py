@@ -80,11 +80,11 @@ class Worker:
         domains = StateTable(app, topics.DOMAINS_TABLE, names.partitions)
         told = StateTable(app, topics.TOLD_TABLE, names.partitions)
         correlate = Correlate(settings, domains, self.outbox, dead_letters, self.telemetry)
-        notify = Notify(
-            settings, told, dead_letters, speaker_of(settings, self.telemetry.heard), self.telemetry
-        )
+        speaker = speaker_of(settings, self.telemetry.heard)
+        notify = Notify(settings, told, dead_letters, speaker, self.telemetry)
         self._agent("correlate", names.signals, correlate.handle)
         self._agent("notify", names.changes, notify.handle)
+        app.task(self._guarded(speaker.start))
         app.timer(OWED_SECONDS, name="owed")(self._guarded(notify.pay))
         app.timer(LOOK_SECONDS, name="look")(self._look)
         app.service(self.intake)  # type: ignore[arg-type]  # Faust takes an instance as well
