@@ -37,6 +37,77 @@ class Saturation(Noun):
     host_busy_ratio: float = Field(0.9, gt=0, le=1, description="Busy share of the host's CPUs, host level")
 
 
+class Durations(Noun):
+    """When the spread of cancelled durations speaks: sharp at the client's timeout, or smeared."""
+
+    sharp_window_seconds: float = Field(0.02, gt=0, description="Durations this close are one timeout")
+    clump_gap_seconds: float = Field(
+        0.6, gt=0, description="Durations further apart belong to different timeouts of one client name"
+    )
+    sharp_ratio: float = Field(0.9, gt=0, le=1, description="Share on a timeout from which they are sharp")
+    smeared_ratio: float = Field(
+        0.5, ge=0, lt=1, description="Share on a timeout up to which they are smeared"
+    )
+    sharp_requests: int = Field(5, ge=3, description="Cancelled requests needed to call them sharp")
+    smeared_requests: int = Field(8, ge=3, description="Cancelled requests needed to call them smeared")
+
+
+class Memory(Noun):
+    """When memory counts as the cause."""
+
+    full_ratio: float = Field(0.9, gt=0, description="Working set over limit: full")
+    room_ratio: float = Field(0.8, gt=0, description="Working set over limit: below this there is room")
+    stalled_ratio: float = Field(0.2, gt=0, le=1, description="Memory PSI some: stalled")
+    lookback_seconds: float = Field(60.0, gt=0, description="How long before the trouble still counts")
+
+
+class Storage(Noun):
+    """When the storage counts as slow, failing or stuck, measured at its own side."""
+
+    window_seconds: float = Field(10.0, gt=0, description="Over this much of its samples")
+    slow_p95_seconds: float = Field(
+        0.75, gt=0, description="p95 to first byte that no healthy object store shows for small objects"
+    )
+    slower_times: float = Field(8.0, gt=1, description="Or a median this many times its own normal")
+    slower_p50_seconds: float = Field(0.05, gt=0, description="And not merely microseconds of it")
+    slower_requests: int = Field(10, ge=1, description="Over at least so many requests")
+    failing_ratio: float = Field(0.05, gt=0, le=1, description="Share of 5xx answers: failing")
+    stuck_requests: int = Field(3, ge=1, description="Requests in flight while none is answered: stuck")
+    said_requests: int = Field(3, ge=1, description="Requests it answered SlowDown or RequestTimeout itself")
+
+
+class Dns(Noun):
+    """When a resolver counts as failing, and when a lost lookup is harmless."""
+
+    window_seconds: float = Field(30.0, gt=0, description="Over this much event time")
+    failed_ratio: float = Field(0.5, gt=0, le=1, description="Share of lookups that fail: an outage")
+    failed_lookups: int = Field(3, ge=1, description="And at least so many, as the DNS server counted them")
+    failed_lines: int = Field(4, ge=1, description="Or so many logged, where nobody counted them")
+    idle_seconds: float = Field(8.0, gt=0, description="Storage traffic stopped for so long")
+    lookup_seconds: float = Field(4.0, gt=0, description="After this long a resolver gives one query up")
+    hung_ratio: float = Field(0.8, gt=0, le=1, description="Share of failures that hung in a lost lookup")
+    harmless_ratio: float = Field(
+        0.2, ge=0, le=1, description="Share of lost lookups a starved instance may have"
+    )
+    harmless_lookups: int = Field(
+        2, ge=0, description="So few lost lookups are harmless whatever their share"
+    )
+    near_outage_seconds: float = Field(
+        30.0, ge=0, description="So close to a DNS outage nothing is suppressed"
+    )
+
+
+class Client(Noun):
+    """When impatient clients count as the cause."""
+
+    clients: int = Field(2, ge=1, description="At most so many of them")
+    share_ratio: float = Field(0.85, gt=0, le=1, description="With this share of the cancellations")
+    slow_ratio: float = Field(0.1, ge=0, le=1, description="While at most this share of the rest is slow")
+    short_timeout_seconds: float = Field(
+        1.0, gt=0, description="Without CPU and storage metrics, only timeouts up to this carry the verdict"
+    )
+
+
 class Lifecycle(Noun):
     """When an incident recovers, resolves and comes back."""
 
@@ -61,4 +132,9 @@ class Rules(Noun):
     slow_request_seconds: float = Field(1.0, gt=0, description="From here a success counts as slow")
     burst: Burst = Burst()
     saturation: Saturation = Saturation()
+    durations: Durations = Durations()
+    memory: Memory = Memory()
+    storage: Storage = Storage()
+    dns: Dns = Dns()
+    client: Client = Client()
     lifecycle: Lifecycle = Lifecycle()

@@ -11,8 +11,6 @@ from pipeline.diagnosis import View
 from schemas import Outcome
 
 AROUND_SECONDS = 30.0
-HARMLESS_FAILED_RATIO = 0.2
-HARMLESS_FAILED_MAX = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +52,11 @@ def harmless(view: View, held: Held, healthy_peers: list[str]) -> str | None:
     ]
     queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
     if queries:
-        if failed > HARMLESS_FAILED_MAX and failed > HARMLESS_FAILED_RATIO * queries:
+        if failed > view.rules.dns.harmless_lookups and failed > view.rules.dns.harmless_ratio * queries:
             return f"{failed:.0f} of {queries:.0f} lookups around it failed, too many for a side effect"
         return None
     lines = sum(line.count for line in view.dns_lines if low <= line.second <= high)
     served = view.ok(low, high) + view.slow(low, high)
-    if lines > HARMLESS_FAILED_MAX and lines > HARMLESS_FAILED_RATIO * (lines + served):
+    if lines > view.rules.dns.harmless_lookups and lines > view.rules.dns.harmless_ratio * (lines + served):
         return f"{lines} lookups failed around it beside {served} requests that went through"
     return None

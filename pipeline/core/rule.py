@@ -12,7 +12,6 @@ from schemas import DNS_KINDS, Cause, Decision, Outcome, SymptomKind
 
 PEER_LINES_MIN = 2
 PEER_SECONDS = 30
-NEAR_OUTAGE_SECONDS = 30
 
 
 def rule_held(state: DomainState, second: int) -> list[Decision]:
@@ -92,8 +91,11 @@ def _resolver_failed(state: DomainState, view: View, held: Held) -> str | None:
     """A DNS outage of the same instance close by stands against any harmless explanation."""
     for incident in sorted(state.incidents.values(), key=lambda one: (one.opened_at, one.id)):
         if incident.cause is Cause.DNS_OUTAGE and view.instance in incident.members:
-            start, end = incident.first_symptom_at - NEAR_OUTAGE_SECONDS, incident.last_sign_at
-            if start <= held.second <= end + NEAR_OUTAGE_SECONDS:
+            start, end = (
+                incident.first_symptom_at - state.rules.dns.near_outage_seconds,
+                incident.last_sign_at,
+            )
+            if start <= held.second <= end + state.rules.dns.near_outage_seconds:
                 return f"its resolver was failing around then ({incident.id})"
     return None
 

@@ -38,7 +38,8 @@ def _for_cpu(incident: Incident, view: View) -> tuple[Advice, ...]:
         advice.append(
             Advice(
                 advice="relieve_host",
-                text=f"Give {view.instance} CPU on its host: raise its CPU request (shares), move its neighbours "
+                text=f"Give {view.instance} CPU on its host: raise its CPU request (shares), "
+                "move its neighbours "
                 "or move it. Its own limit is not the cause; raising it changes nothing.",
             )
         )
@@ -98,7 +99,8 @@ def _raise_limit(view: View, limit: float, demand: float, bounded: bool) -> Advi
     )
     return Advice(
         advice="raise_cpu_limit",
-        text=f"Raise the CPU limit of {view.instance} from {cores(limit)} to {cores(wanted)} or more: {basis}. "
+        text=f"Raise the CPU limit of {view.instance} from {cores(limit)} to {cores(wanted)} or "
+        f"more: {basis}. "
         "Or spread the load over more instances behind a load balancer.",
         values={
             "limit_cores": limit,
@@ -124,7 +126,8 @@ def _back_off(view: View) -> list[Advice]:
     return [
         Advice(
             advice="back_off",
-            text=f"Let {client} retry with exponential back-off and jitter: {amount(count, 'request')} of it failed "
+            text=f"Let {client} retry with exponential back-off and jitter: "
+            f"{amount(count, 'request')} of it failed "
             f"within {seconds(lasted)}, and each retry is added load.",
             values={"requests": float(count), "span_seconds": round(lasted, 1)},
         )
@@ -139,7 +142,8 @@ def _cache_catalog(incident: Incident) -> list[Advice]:
     return [
         Advice(
             advice="cache_catalog",
-            text=f"Put a cache before _catalog or ask it less often: {percent(catalog / total)} of the failed and slow "
+            text=f"Put a cache before _catalog or ask it less often: {percent(catalog / total)} "
+            "of the failed and slow "
             "requests walk the whole catalogue, each with hundreds of storage calls.",
             values={"catalog_ratio": round(catalog / total, 3)},
         )
@@ -152,7 +156,8 @@ def _for_memory(incident: Incident) -> tuple[Advice, ...]:
     return (
         Advice(
             advice="raise_memory_limit",
-            text=f"Raise the memory limit{of_limit}, or lower what is held at once: fewer large uploads in parallel, "
+            text=f"Raise the memory limit{of_limit}, or lower what is held at once: fewer large "
+            "uploads in parallel, "
             "smaller chunks. The working set reached the limit, so how much more it wants was not seen.",
             values={"limit_bytes": limit} if limit else {},
         ),
@@ -171,7 +176,8 @@ def _for_storage(incident: Incident) -> tuple[Advice, ...]:
         ),
         Advice(
             advice="storage_timeout",
-            text=f"Set storage.s3.timeout ({DEFAULT_STORAGE_TIMEOUT_SECONDS} s is the usual start), so that a slow storage "
+            text=f"Set storage.s3.timeout ({DEFAULT_STORAGE_TIMEOUT_SECONDS} s is the usual "
+            "start), so that a slow storage "
             "fails requests instead of piling them up.",
             values={"timeout_seconds": float(DEFAULT_STORAGE_TIMEOUT_SECONDS)},
         ),
@@ -200,7 +206,8 @@ def _for_dns(incident: Incident) -> tuple[Advice, ...]:
     return (
         Advice(
             advice="mend_dns",
-            text=f"Check the resolver that {names} ask{'s' if len(incident.instances) == 1 else ''}{failed}: is it up, "
+            text=f"Check the resolver that {names} "
+            f"ask{'s' if len(incident.instances) == 1 else ''}{failed}: is it up, "
             "reachable, overloaded? A second resolver or a node-local cache bridges the next outage.",
         ),
     )

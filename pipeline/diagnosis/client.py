@@ -14,12 +14,6 @@ from pipeline.diagnosis.view import View
 from pipeline.diagnosis.words import amount, percent, seconds
 from schemas import Cause, Evidence
 
-CLIENTS_MAX = 2
-THEIR_SHARE = 0.85
-SHORT_TIMEOUT_SECONDS = 1.0
-SLOW_SHARE_MAX = 0.1
-REQUESTS_MIN = 5
-
 
 def examine(view: View, others_refuted: bool, others_unknown: bool) -> Finding:
     """How client_timeout stands, given how cpu, memory, storage and dns stand for the same instance.
@@ -31,14 +25,18 @@ def examine(view: View, others_refuted: bool, others_unknown: bool) -> Finding:
     if not view.requests or len(cancelled) < 0.8 * len(view.requests):
         return _refuted("most failures are no cancellations: " + _kinds(view))
     clients = Counter(r.client or "unknown" for r in cancelled).most_common()
-    leading = clients[:CLIENTS_MAX]
+    leading = clients[: view.rules.client.clients]
     share = sum(count for _, count in leading) / len(cancelled)
     found = view.spread
-    if found is not None and found.requests >= REQUESTS_MIN and found.sharp_ratio < 0.8:
+    if (
+        found is not None
+        and found.requests >= view.rules.durations.sharp_requests
+        and found.sharp_ratio < 0.8
+    ):
         return _refuted(
             f"durations are smeared: only {percent(found.sharp_ratio)} end at the client's timeout"
         )
-    if share < THEIR_SHARE:
+    if share < view.rules.client.share_ratio:
         return _refuted(f"{amount(len(clients), 'client')} gave up, not one or two")
     if found is None or not found.sharp:
         return Finding(
@@ -54,7 +52,7 @@ def examine(view: View, others_refuted: bool, others_unknown: bool) -> Finding:
     names = tuple(name for name, _ in leading)
     if others_refuted:
         return _proven(view, found, names, share, served, 0.92)
-    if others_unknown and found.typical_seconds <= SHORT_TIMEOUT_SECONDS:
+    if others_unknown and found.typical_seconds <= view.rules.client.short_timeout_seconds:
         return _proven(view, found, names, share, served, 0.65)
     return Finding(
         Cause.CLIENT_TIMEOUT,
@@ -77,7 +75,9 @@ def _kinds(view: View) -> str:
 def _served_well(view: View) -> int | None:
     """Requests that went well meanwhile, None when too few did or too many were slow."""
     ok, slow = view.ok(view.onset, view.now), view.slow(view.onset, view.now)
-    if ok < max(REQUESTS_MIN, 0.5 * len(view.requests)) or slow > SLOW_SHARE_MAX * (ok + slow):
+    if ok < max(
+        view.rules.durations.sharp_requests, 0.5 * len(view.requests)
+    ) or slow > view.rules.client.slow_ratio * (ok + slow):
         return None
     return ok
 
@@ -95,7 +95,8 @@ def _proven(
             Evidence(
                 fact="durations_sharp",
                 instance=view.instance,
-                text=f"{percent(found.sharp_ratio)} of {amount(found.requests, 'cancelled request')} end at the "
+                text=f"{percent(found.sharp_ratio)} of "
+                f"{amount(found.requests, 'cancelled request')} end at the "
                 f"same {seconds(found.typical_seconds)}: the timeout of {who}",
                 values={
                     "sharp_ratio": round(found.sharp_ratio, 4),

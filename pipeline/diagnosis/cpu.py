@@ -191,7 +191,8 @@ def _judge_readings(view: View) -> Finding:
         reason = f"{view.instance} reached its limit at {clock(late.start)}, after the failures began"
         return Finding(Cause.CPU_SATURATION, Standing.REFUTED, reason, values=values)
     reason = (
-        f"{view.instance} was busy ({percent(usage)} of its limit, throttled in {percent(throttled)} of periods), "
+        f"{view.instance} was busy ({percent(usage)} of its limit, throttled in "
+        f"{percent(throttled)} of periods), "
         "but not lastingly starved while requests failed"
     )
     due_soon = view.now < view.first_end + view.rules.rival_grace_seconds

@@ -14,17 +14,10 @@ from pipeline.diagnosis.view import View
 from pipeline.diagnosis.words import amount, clock, percent
 from pipeline.history import DnsReading
 from schemas import Cause, Evidence, Origin
+from schemas.rules import Dns
 
-WINDOW_SECONDS = 30.0
-FAILED_RATIO = 0.5
-FAILED_MIN = 3
-LINES_MIN = 4
-IDLE_SECONDS = 8.0
-LOOKUP_SECONDS = 4.0
-"""After this long Docker's resolver gives one query up."""
 STALLS_MIN = 2
 HUNG_SECONDS = 1.5
-HUNG_RATIO = 0.8
 LOG_LAG_SECONDS = 40.0
 """A lookup that hangs is logged up to 40 s after it began."""
 CARRY_OVER_SECONDS = 10.0
@@ -47,7 +40,7 @@ def examine(view: View) -> Finding:
     failing = _counted(view) or _logged(view) or _silenced(view)
     if failing is not None:
         measured = [readings[-1].end for readings in view.dns.values()]
-        over = min([float(view.now), *measured]) - failing.last > WINDOW_SECONDS
+        over = min([float(view.now), *measured]) - failing.last > view.rules.dns.window_seconds
         return Finding(
             Cause.DNS_OUTAGE,
             Standing.PROVEN,
@@ -60,9 +53,9 @@ def examine(view: View) -> Finding:
     return _judge(view)
 
 
-def _window(readings: list[DnsReading], end: float) -> tuple[float, float]:
+def _window(readings: list[DnsReading], end: float, rules: Dns) -> tuple[float, float]:
     """(queries, failed) in the window that ends at `end`."""
-    inside = [r for r in readings if end - WINDOW_SECONDS < r.end <= end]
+    inside = [r for r in readings if end - rules.window_seconds < r.end <= end]
     return sum(r.queries for r in inside), sum(r.failed for r in inside)
 
 
@@ -70,10 +63,10 @@ def _counted(view: View) -> Failing | None:
     """The DNS server's own count: most lookups of the last window failed."""
     for upstream, readings in sorted(view.dns.items()):
         failures = [r for r in readings if r.failed]
-        proven = [r for r in failures if _fails(readings, r.end)]
-        if not proven or view.now - proven[-1].end > WINDOW_SECONDS + LOG_LAG_SECONDS:
+        proven = [r for r in failures if _fails(readings, r.end, view.rules.dns)]
+        if not proven or view.now - proven[-1].end > view.rules.dns.window_seconds + LOG_LAG_SECONDS:
             continue
-        run = _run(failures, proven[-1].end)
+        run = _run(failures, proven[-1].end, view.rules.dns)
         start, last = run[0].end, run[-1].end
         inside = [r for r in readings if start <= r.end <= last]
         queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
@@ -96,16 +89,16 @@ def _counted(view: View) -> Failing | None:
     return None
 
 
-def _fails(readings: list[DnsReading], end: float) -> bool:
-    queries, failed = _window(readings, end)
-    return failed >= FAILED_MIN and failed >= FAILED_RATIO * queries
+def _fails(readings: list[DnsReading], end: float, rules: Dns) -> bool:
+    queries, failed = _window(readings, end, rules)
+    return failed >= rules.failed_lookups and failed >= rules.failed_ratio * queries
 
 
-def _run(failures: list[DnsReading], end: float) -> list[DnsReading]:
+def _run(failures: list[DnsReading], end: float, rules: Dns) -> list[DnsReading]:
     """The unbroken run of failing readings up to `end`: no gap longer than the window."""
     run: list[DnsReading] = []
     for reading in reversed([r for r in failures if r.end <= end]):
-        if run and run[-1].end - reading.end > WINDOW_SECONDS / 2:
+        if run and run[-1].end - reading.end > rules.window_seconds / 2:
             break
         run.append(reading)
     return run[::-1]
@@ -113,15 +106,19 @@ def _run(failures: list[DnsReading], end: float) -> list[DnsReading]:
 
 def _logged(view: View) -> Failing | None:
     """Failed lookups in the log, while hardly any request goes well and no count says otherwise."""
-    lines = [line for line in view.dns_lines if line.second >= view.now - WINDOW_SECONDS - LOG_LAG_SECONDS]
+    lines = [
+        line
+        for line in view.dns_lines
+        if line.second >= view.now - view.rules.dns.window_seconds - LOG_LAG_SECONDS
+    ]
     count = sum(line.count for line in lines)
-    if count < LINES_MIN or _answered(view, lines[0].second):
+    if count < view.rules.dns.failed_lines or _answered(view, lines[0].second):
         return None
-    lookups = view.lookup_requests(view.now - WINDOW_SECONDS - LOG_LAG_SECONDS)
+    lookups = view.lookup_requests(view.now - view.rules.dns.window_seconds - LOG_LAG_SECONDS)
     start = min([float(lines[0].second)] + [request.start for request in lookups])
     last = float(lines[-1].second)
     ok = view.ok(lines[0].second, last + 1)
-    if count < FAILED_RATIO * (count + ok):
+    if count < view.rules.dns.failed_ratio * (count + ok):
         return None
     upstream = next((line.upstream for line in lines if line.upstream), "")
     return Failing(
@@ -144,7 +141,7 @@ def _answered(view: View, since: float) -> bool:
     """Whether the DNS servers counted enough answered lookups since then to refute an outage."""
     inside = [r for readings in view.dns.values() for r in readings if r.end >= since]
     queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
-    return queries >= 5 and failed < FAILED_RATIO * queries
+    return queries >= 5 and failed < view.rules.dns.failed_ratio * queries
 
 
 def _silenced(view: View) -> Failing | None:
@@ -153,7 +150,7 @@ def _silenced(view: View) -> Failing | None:
         return None
     busy = [r for r in view.storage if r.requests or r.in_flight or r.new_connections]
     recent = [r for r in view.storage if r.end >= view.onset]
-    if not busy or not recent or recent[-1].end - max(busy[-1].end, view.onset) < IDLE_SECONDS:
+    if not busy or not recent or recent[-1].end - max(busy[-1].end, view.onset) < view.rules.dns.idle_seconds:
         return None
     signs, origins = _signs(view, busy[-1].end - 10)
     if not signs or _answered(view, busy[-1].end):
@@ -200,9 +197,9 @@ def examine_stalls(view: View) -> Finding | None:
         any(min(r.end, end) - max(r.start, start) >= HUNG_SECONDS for start, end in stalls)
         for r in view.requests
     )
-    if hung < HUNG_RATIO * len(view.requests):
+    if hung < view.rules.dns.hung_ratio * len(view.requests):
         return None
-    start, last = stalls[0][0], stalls[-1][1]
+    start = stalls[0][0]
     evidence = Evidence(
         fact="lookups_stall_requests",
         instance=view.instance,
@@ -222,14 +219,17 @@ def examine_stalls(view: View) -> Finding | None:
 
 
 def _stalls(view: View) -> list[tuple[float, float]]:
-    """When lookups hung, overlapping ones united: four seconds before a logged timeout, or after a lost query."""
-    since = view.onset - LOOKUP_SECONDS
+    """When lookups hung, overlapping ones united: four seconds before a logged timeout, or "
+    "after a lost query."""
+    since = view.onset - view.rules.dns.lookup_seconds
     found = [
-        (line.second - LOOKUP_SECONDS, line.second + 1.0) for line in view.dns_lines if line.second >= since
+        (line.second - view.rules.dns.lookup_seconds, line.second + 1.0)
+        for line in view.dns_lines
+        if line.second >= since
     ]
     if not found:
         found = [
-            (r.end - 1.0, r.end + LOOKUP_SECONDS)
+            (r.end - 1.0, r.end + view.rules.dns.lookup_seconds)
             for readings in view.dns.values()
             for r in readings
             if r.failed and r.end >= since
@@ -242,7 +242,7 @@ def _judge(view: View) -> Finding:
     inside = [r for readings in view.dns.values() for r in readings if r.end >= since]
     queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
     values = {"queries": queries, "failed": failed}
-    if queries >= 3 and failed < FAILED_RATIO * queries:
+    if queries >= 3 and failed < view.rules.dns.failed_ratio * queries:
         return Finding(
             Cause.DNS_OUTAGE,
             Standing.REFUTED,
@@ -250,11 +250,12 @@ def _judge(view: View) -> Finding:
             values=values,
         )
     connected = sum(r.new_connections for r in view.storage if r.end >= since)
-    if connected >= 3 and failed < FAILED_MIN:
+    if connected >= 3 and failed < view.rules.dns.failed_lookups:
         return Finding(
             Cause.DNS_OUTAGE,
             Standing.REFUTED,
-            f"{amount(int(connected), 'new connection')} to the storage were made meanwhile, each after a lookup",
+            f"{amount(int(connected), 'new connection')} to the storage were made meanwhile, "
+            "each after a lookup",
             values={"new_connections": connected},
         )
     lines = sum(line.count for line in view.dns_lines if line.second >= since)

@@ -12,14 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.history import Request
+from schemas.rules import Durations
 
-SHARP_WINDOW_SECONDS = 0.020
-"""Durations this close together count as one timeout."""
-CLUMP_GAP_SECONDS = 0.6
-"""Durations further apart than this belong to different timeouts of clients that share a name."""
 GROUP_REQUESTS_MIN = 4
-SHARP_RATIO = 0.9
-SMEARED_RATIO = 0.5
 
 _ONE_REQUEST_ROUTES = frozenset({"catalog", "tags", "manifest"})
 """Routes where one client operation is one request. A push is several under one timeout, and the
@@ -37,19 +32,20 @@ class Spread:
     sharp_ratio: float
     typical_seconds: float
     clients: tuple[str, ...]
+    rules: Durations
 
     @property
     def sharp(self) -> bool:
         """One constant duration per client: nothing held the server up."""
-        return self.requests >= 5 and self.sharp_ratio >= SHARP_RATIO
+        return self.requests >= self.rules.sharp_requests and self.sharp_ratio >= self.rules.sharp_ratio
 
     @property
     def smeared(self) -> bool:
         """Durations all over the place: the server itself was held up."""
-        return self.requests >= 8 and self.sharp_ratio <= SMEARED_RATIO
+        return self.requests >= self.rules.smeared_requests and self.sharp_ratio <= self.rules.smeared_ratio
 
 
-def spread(requests: Iterable[Request]) -> Spread | None:
+def spread(requests: Iterable[Request], rules: Durations) -> Spread | None:
     """Spread over all (client, route) groups of cancelled requests; None where no group is large enough."""
     groups: dict[tuple[str, str], list[float]] = defaultdict(list)
     for request in requests:
@@ -64,32 +60,33 @@ def spread(requests: Iterable[Request]) -> Spread | None:
     if not usable:
         return None
     total = sum(len(found) for found in usable.values())
-    sharp = sum(_sharp_members(found) for found in usable.values())
+    sharp = sum(_sharp_members(found, rules) for found in usable.values())
     largest = max(usable.values(), key=lambda found: (len(found), found))
     return Spread(
         requests=total,
         sharp_ratio=sharp / total,
-        typical_seconds=_densest(largest)[1],
+        typical_seconds=_densest(largest, rules)[1],
         clients=tuple(sorted({client for client, _ in usable})),
+        rules=rules,
     )
 
 
-def _sharp_members(durations: list[float]) -> int:
+def _sharp_members(durations: list[float], rules: Durations) -> int:
     """Members of clumps' densest windows: the share of each clump that sits on one timeout."""
     members, clump = 0, [durations[0]]
     for duration in durations[1:]:
-        if duration - clump[-1] > CLUMP_GAP_SECONDS:
-            members += _densest(clump)[0] if len(clump) >= 3 else 0
+        if duration - clump[-1] > rules.clump_gap_seconds:
+            members += _densest(clump, rules)[0] if len(clump) >= 3 else 0
             clump = []
         clump.append(duration)
-    return members + (_densest(clump)[0] if len(clump) >= 3 else 0)
+    return members + (_densest(clump, rules)[0] if len(clump) >= 3 else 0)
 
 
-def _densest(durations: list[float]) -> tuple[int, float]:
-    """(count, first duration) of the window of `SHARP_WINDOW_SECONDS` that holds most of `durations`."""
+def _densest(durations: list[float], rules: Durations) -> tuple[int, float]:
+    """(count, first duration) of the window of one timeout that holds most of `durations`."""
     best, start, low = 0, durations[0], 0
     for high, duration in enumerate(durations):
-        while duration - durations[low] > SHARP_WINDOW_SECONDS:
+        while duration - durations[low] > rules.sharp_window_seconds:
             low += 1
         if high - low + 1 > best:
             best, start = high - low + 1, durations[low]

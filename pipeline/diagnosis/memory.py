@@ -10,20 +10,15 @@ from pipeline.diagnosis.words import amount, clock, percent
 from pipeline.history import MemoryReading
 from schemas import Cause, Evidence
 
-FULL_RATIO = 0.9
-ROOM_RATIO = 0.8
-STALLED_RATIO = 0.2
-LOOKBACK_SECONDS = 60.0
-
 
 def examine(view: View) -> Finding:
     """How memory_pressure stands for this instance."""
-    start = min(view.onset, float(view.now)) - LOOKBACK_SECONDS
+    start = min(view.onset, float(view.now)) - view.rules.memory.lookback_seconds
     readings = [r for r in view.memory if r.end >= start]
     kills = [r for r in readings if r.oom_kills > 0]
     killed_at = view.kills(start, view.now)
-    full = [r for r in readings if (r.used_ratio or 0.0) >= FULL_RATIO]
-    stalled = [r for r in full if (r.pressure_ratio or 0.0) >= STALLED_RATIO]
+    full = [r for r in readings if (r.used_ratio or 0.0) >= view.rules.memory.full_ratio]
+    stalled = [r for r in full if (r.pressure_ratio or 0.0) >= view.rules.memory.stalled_ratio]
     if kills or (killed_at and full):
         return _proven(view, readings, kills, killed_at)
     if len(stalled) >= 3 and view.requests:
@@ -43,7 +38,10 @@ def _proven(
     view: View, readings: list[MemoryReading], kills: list[MemoryReading], killed_at: list[float]
 ) -> Finding:
     first = min([r.end for r in kills] + killed_at)
-    filled = next((r for r in readings if (r.used_ratio or 0.0) >= FULL_RATIO and r.end <= first), None)
+    filled = next(
+        (r for r in readings if (r.used_ratio or 0.0) >= view.rules.memory.full_ratio and r.end <= first),
+        None,
+    )
     peak = max((r.used_ratio or 0.0 for r in readings), default=0.0)
     count = max(int(sum(r.oom_kills for r in kills)), len(killed_at))
     limit = next((r.limit_bytes for r in reversed(readings) if r.limit_bytes), None)
@@ -54,7 +52,8 @@ def _proven(
     evidence = Evidence(
         fact="killed_for_memory",
         instance=view.instance,
-        text=f"{view.instance} was killed for want of memory {amount(count, 'time')} from {clock(first)}{of_limit}",
+        text=f"{view.instance} was killed for want of memory {amount(count, 'time')} from "
+        f"{clock(first)}{of_limit}",
         values=values,
         at=first,
         origins=tuple(r.origin for r in kills[:2]),
@@ -66,7 +65,7 @@ def _proven(
         since=since,
         strength=0.95 if kills else 0.85,
         evidence=(evidence,),
-        explains=Explains(since - LOOKBACK_SECONDS),
+        explains=Explains(since - view.rules.memory.lookback_seconds),
         last=max([r.end for r in kills] + killed_at),
     )
 
@@ -83,7 +82,8 @@ def _stalling(view: View, stalled: list[MemoryReading]) -> Finding:
             Evidence(
                 fact="stalled_on_memory",
                 instance=view.instance,
-                text=f"{view.instance} stood at {percent(used)} of its memory limit and was stalled on memory "
+                text=f"{view.instance} stood at {percent(used)} of its memory limit and was "
+                "stalled on memory "
                 f"{percent(pressure)} of the time from {clock(stalled[0].start)}",
                 values={"used_ratio": round(used, 4), "pressure_ratio": round(pressure, 4)},
                 at=stalled[0].start,
@@ -96,7 +96,8 @@ def _stalling(view: View, stalled: list[MemoryReading]) -> Finding:
 
 def _without_readings(view: View, killed_at: list[float]) -> Finding:
     if killed_at:
-        reason = f"{view.instance} exited by SIGKILL at {clock(killed_at[0])}; its memory use and limit would decide"
+        at = clock(killed_at[0])
+        reason = f"{view.instance} exited by SIGKILL at {at}; its memory use and limit would decide"
     else:
         reason = (
             f"no memory sample of {view.instance} arrives; working set with its limit and kills would decide"
@@ -106,7 +107,7 @@ def _without_readings(view: View, killed_at: list[float]) -> Finding:
 
 def _judge(view: View, readings: list[MemoryReading]) -> Finding:
     known = [r.used_ratio for r in readings if r.used_ratio is not None]
-    if known and max(known) < ROOM_RATIO:
+    if known and max(known) < view.rules.memory.room_ratio:
         return Finding(
             Cause.MEMORY_PRESSURE,
             Standing.REFUTED,
@@ -117,15 +118,17 @@ def _judge(view: View, readings: list[MemoryReading]) -> Finding:
         return Finding(
             Cause.MEMORY_PRESSURE,
             Standing.REFUTED,
-            f"memory of {view.instance} reached {percent(max(known))} of its limit, but nothing was killed or stalled",
+            f"memory of {view.instance} reached {percent(max(known))} of its limit, but nothing "
+            "was killed or stalled",
             values={"used_ratio": round(max(known), 4)},
         )
     stalls = [r.pressure_ratio for r in readings if r.pressure_ratio is not None]
-    if stalls and max(stalls) < STALLED_RATIO:
+    if stalls and max(stalls) < view.rules.memory.stalled_ratio:
         return Finding(
             Cause.MEMORY_PRESSURE,
             Standing.REFUTED,
-            f"{view.instance} was stalled on memory {percent(max(stalls))} of the time at most, nothing was killed",
+            f"{view.instance} was stalled on memory {percent(max(stalls))} of the time at most, "
+            "nothing was killed",
             values={"pressure_ratio": round(max(stalls), 4)},
         )
     return Finding(

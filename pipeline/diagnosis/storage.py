@@ -13,18 +13,10 @@ from pipeline.diagnosis.view import View
 from pipeline.diagnosis.words import amount, clock, percent, seconds
 from pipeline.history import Request, StorageReading
 from schemas import Cause, Evidence, SymptomKind
+from schemas.rules import Storage
 
 COVERED_RATIO = 0.6
 OWN_WORDS = frozenset({SymptomKind.STORAGE_THROTTLED, SymptomKind.STORAGE_TIMEOUT})
-WINDOW_SECONDS = 10.0
-SLOW_P95_SECONDS = 0.75
-"""p95 to first byte, over a window, that no healthy object store shows for small objects."""
-SLOWER_TIMES = 8.0
-SLOWER_P50_SECONDS = 0.05
-"""Or a median this many times its own normal, and not merely microseconds of it."""
-SLOWER_REQUESTS_MIN = 10
-FAILING_RATIO = 0.05
-STUCK_REQUESTS = 3
 OVERDUE_SECONDS = 20.0
 """Slowness that was not over at the last sample is taken to go on until the next one is this overdue."""
 CARRY_OVER_SECONDS = 5.0
@@ -35,17 +27,18 @@ def examine(view: View) -> Finding:
     """How storage_latency stands for this instance."""
     told = [r for r in view.requests if r.kinds & OWN_WORDS]
     troubled = _troubled(view)
-    ranges = _ranges(troubled)
+    ranges = _ranges(troubled, view.rules.storage.window_seconds)
     covered = view.overlap(ranges, slack_seconds=CARRY_OVER_SECONDS)
     if troubled and (covered >= COVERED_RATIO if view.requests else len(troubled) >= 5):
         return _proven_by_readings(view, troubled, ranges)
-    if len(told) >= 3 and len(told) >= 0.5 * len(view.requests):
+    if len(told) >= view.rules.storage.said_requests and len(told) >= 0.5 * len(view.requests):
         return _proven_by_words(view, told)
     if not view.storage:
         return Finding(
             Cause.STORAGE_LATENCY,
             Standing.UNDECIDED,
-            "no storage-side metric reaches the topic; latency and errors measured at the storage would decide",
+            "no storage-side metric reaches the topic; latency and errors measured at the "
+            "storage would decide",
         )
     if view.awaits(view.storage[-1].end, view.rules.rival_grace_seconds):
         return Finding(
@@ -65,31 +58,31 @@ def _normal(view: View) -> float | None:
 def _troubled(view: View) -> list[StorageReading]:
     """Readings in whose surrounding window the storage was slow, failing or stuck."""
     normal = _normal(view)
-    recent = [r for r in view.storage if r.end >= view.onset - WINDOW_SECONDS]
+    recent = [r for r in view.storage if r.end >= view.onset - view.rules.storage.window_seconds]
     troubled, low = [], 0
     for index, reading in enumerate(recent):
-        while recent[low].end < reading.end - WINDOW_SECONDS:
+        while recent[low].end < reading.end - view.rules.storage.window_seconds:
             low += 1
-        if _in_trouble(recent[low : index + 1], normal):
+        if _in_trouble(recent[low : index + 1], normal, view.rules.storage):
             troubled.append(reading)
     return troubled
 
 
-def _in_trouble(window: list[StorageReading], normal_seconds: float | None) -> bool:
+def _in_trouble(window: list[StorageReading], normal_seconds: float | None, rules: Storage) -> bool:
     requests = sum(r.requests for r in window)
     if requests < 3:
-        stuck = [r for r in window if r.in_flight >= STUCK_REQUESTS]
+        stuck = [r for r in window if r.in_flight >= rules.stuck_requests]
         return len(stuck) >= 3 and len(stuck) == len(window)
-    if sum(r.errors_5xx for r in window) >= max(3.0, FAILING_RATIO * requests):
+    if sum(r.errors_5xx for r in window) >= max(3.0, rules.failing_ratio * requests):
         return True
     p95 = _weighted(window, "p95_seconds")
     p50 = _weighted(window, "p50_seconds")
     slower = (
         normal_seconds is not None
-        and requests >= SLOWER_REQUESTS_MIN
-        and p50 >= max(SLOWER_P50_SECONDS, SLOWER_TIMES * normal_seconds)
+        and requests >= rules.slower_requests
+        and p50 >= max(rules.slower_p50_seconds, rules.slower_times * normal_seconds)
     )
-    return p95 >= SLOW_P95_SECONDS or slower
+    return p95 >= rules.slow_p95_seconds or slower
 
 
 def _weighted(readings: list[StorageReading], name: str) -> float:
@@ -106,12 +99,12 @@ def _weighted(readings: list[StorageReading], name: str) -> float:
     return 0.0
 
 
-def _ranges(troubled: list[StorageReading]) -> list[tuple[float, float]]:
+def _ranges(troubled: list[StorageReading], window_seconds: float) -> list[tuple[float, float]]:
     """Stretches of trouble; a request answered at `end` was slow since up to a window before."""
     ranges: list[tuple[float, float]] = []
     for reading in troubled:
-        start = reading.start - WINDOW_SECONDS / 2
-        if ranges and start <= ranges[-1][1] + WINDOW_SECONDS:
+        start = reading.start - window_seconds / 2
+        if ranges and start <= ranges[-1][1] + window_seconds:
             ranges[-1] = (ranges[-1][0], reading.end)
         else:
             ranges.append((start, reading.end))
@@ -145,7 +138,9 @@ def _proven_by_readings(
         at=since,
         origins=(troubled[0].origin, troubled[-1].origin),
     )
-    over = view.storage[-1].end - troubled[-1].end > WINDOW_SECONDS  # measured time: samples may lag
+    over = (
+        view.storage[-1].end - troubled[-1].end > view.rules.storage.window_seconds
+    )  # measured time: samples may lag
     return Finding(
         Cause.STORAGE_LATENCY,
         Standing.PROVEN,
@@ -167,7 +162,8 @@ def _proven_by_words(view: View, told: list[Request]) -> Finding:
             Evidence(
                 fact="storage_said_so",
                 instance=view.instance,
-                text=f"the storage itself answered SlowDown or RequestTimeout to {amount(len(told), 'request')} "
+                text="the storage itself answered SlowDown or RequestTimeout to "
+                f"{amount(len(told), 'request')} "
                 f"from {clock(min(request.end for request in told))}",
                 values={"requests": float(len(told))},
                 at=since,

@@ -82,7 +82,8 @@ def _retries(view: View) -> Iterator[Step]:
             yield Step(
                 at=request.end,
                 step="retries",
-                text=f"{request.client} keeps coming back: 5 failed requests in {seconds(mine[-1] - mine[-5])}",
+                text=f"{request.client} keeps coming back: 5 failed requests in "
+                f"{seconds(mine[-1] - mine[-5])}",
                 instance=view.instance,
             )
             return

@@ -108,7 +108,7 @@ class View:
     @cached_property
     def spread(self) -> Spread | None:
         """Spread of the durations of the cancelled requests in question."""
-        return spread(self.requests)
+        return spread(self.requests, self.rules.durations)
 
     def lookup_requests(self, since: float) -> list[Request]:
         """Failed requests whose own lines tell of a failed lookup."""

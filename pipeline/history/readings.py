@@ -82,7 +82,8 @@ class DnsReading:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A stretch of CPU starvation. `level` is `container` or `host`; `open` means it was so to the last reading.
+    """A stretch of CPU starvation. `level` is `container` or `host`; `open` means it was so to "
+    "the last reading.
 
     `start` and `end` are estimates: where the readings around it are partly throttled, the share of
     throttled periods says how much of their interval belongs to it. `readings` are those wholly inside.

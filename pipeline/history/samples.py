@@ -19,7 +19,8 @@ class Row:
     origin: tuple[str, int, int]
 
     def merge(self, values: Values, origin: tuple[str, int, int]) -> None:
-        """Add `values`. A repeated reading changes nothing; a contradiction resolves by value, not by order."""
+        """Add `values`. A repeated reading changes nothing; a contradiction resolves by value, "
+        "not by order."""
         for name, value in values.items():
             if name not in self.values:
                 self.values[name] = value
