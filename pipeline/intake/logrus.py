@@ -89,7 +89,10 @@ def completed(text: str) -> Parsed | None:
     request = _simple(text, " http.request.id=", end)
     duration = _last(text, " http.response.duration=")
     seconds = go_duration_seconds(duration) if duration else None
-    return Parsed(text[6:end], "info", COMPLETED, request=request, duration_seconds=seconds)
+    instance = _simple(text, " instance=", end)
+    return Parsed(
+        text[6:end], "info", COMPLETED, request=request, duration_seconds=seconds, instance=instance
+    )
 
 
 def parse_text(text: str) -> Parsed:

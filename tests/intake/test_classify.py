@@ -4,7 +4,7 @@
 import pytest
 
 from pipeline.intake.classify import IRRELEVANT, NOISE, classify, question_of, route_of, upstream_of
-from pipeline.intake.logrus import parse
+from pipeline.intake.logrus import parse, unescape
 from schemas import SymptomKind as K
 
 REQUEST = (
@@ -61,6 +61,7 @@ CLASSES = [
     (_line("[resolver] failed to query external DNS server", rest='client-addr="udp:172.18.0.5:1" dns-server="udp:10.0.0.2:53" error="read udp 172.18.0.5:1->10.0.0.2:53: i/o timeout" question=";s3.example.com.\\tIN\\t A"'), K.DNS_TIMEOUT),
     (_line("[resolver] failed to query external DNS server", rest='dns-server="udp:10.0.0.2:53" error="read udp 172.18.0.5:1->10.0.0.2:53: read: connection refused" question=";s3.example.com.\\tIN\\t A"'), K.DNS_SERVFAIL),
     (_line("[resolver] more than 1024 concurrent queries"), K.DNS_TIMEOUT),
+    (_error(SENT + "read tcp 10.1.1.1:5->10.0.0.9:443: i/o timeout"), K.STORAGE_TIMEOUT),
     ("[ERROR] plugin/errors: 2 s3.example.com. A: read udp 10.244.0.3:5->10.0.0.2:53: i/o timeout", K.DNS_TIMEOUT),
     ("[ERROR] plugin/errors: 2 s3.example.com. AAAA: dial tcp 10.0.0.2:53: i/o timeout", K.DNS_TIMEOUT),
     ("[ERROR] plugin/errors: 2 s3.example.com. A: plugin/forward: no healthy upstream", K.DNS_SERVFAIL),
@@ -93,6 +94,8 @@ NOTHING = [
     (_line("debug server listening 127.0.0.1:5001", level="info"), IRRELEVANT),
     (_line("listening on a new idea", level="error"), NOISE),
     (_line("authorizing request", level="debug"), IRRELEVANT),
+    (_line("[resolver] received AAAA record", level="debug"), IRRELEVANT),
+    ("{not json, error", IRRELEVANT),
     ("2025/06/10 09:58:24 http: superfluous response.WriteHeader call", IRRELEVANT),
     ("[INFO] 10.0.0.1:5 - 29 \"A IN error.example.org. udp 41 false 4096\" NOERROR qr,rd 68 0.03s", IRRELEVANT),
 ]  # fmt: skip
@@ -138,6 +141,22 @@ def test_a_client_cannot_pass_off_its_user_agent_as_the_answer() -> None:
     )
     parsed = parse(text)
     assert (parsed.status, parsed.duration_seconds, parsed.request) == (500, 9.0, "r1")
+
+
+def test_escapes_of_go_become_what_they_were_and_never_half_a_character() -> None:
+    r"""`%q` writes \x, \u and \U; a byte that is no character and a lone surrogate become U+FFFD."""
+    assert unescape(r"a\n\t\"b\" \\ \x41 \u00e9 \U0001f600 \xff \ud800 \U00110000") == (
+        'a\n\t"b" \\ A \u00e9 \U0001f600 \ufffd \ufffd \ufffd'
+    )
+
+
+def test_a_very_long_line_is_read_at_both_its_ends() -> None:
+    """The cause is at the begin, request and duration at the end; the middle may be anything."""
+    detail = "s3aws: SlowDown: Please reduce your request rate. " + "x" * 100_000
+    parsed = parse(_error(detail))
+    finding = classify(parsed, 1.0)
+    assert not isinstance(finding, str)
+    assert (finding.kind, parsed.request, parsed.duration_seconds) == (K.STORAGE_THROTTLED, "r1", 2.0)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,11 @@ import orjson
 import pytest
 
 from pipeline.intake import Batch
-from pipeline.intake.metrics import SOURCES
+from pipeline.intake.envelope import TEXT_DECODERS
+from pipeline.intake.envelopes import JSON_DECODERS
+from pipeline.intake.exposition import SUMMED_SERIES
+from pipeline.intake.metrics import CANONICAL, SOURCES
+from pipeline.intake.series import PLAIN_SERIES
 from schemas import DeadLetterReason, SampleKind, SymptomKind
 from tests.intake.feed import AT, FIXTURES, dead, feed, only, samples
 
@@ -346,3 +350,14 @@ def test_opentelemetry_json_holds_many_points_and_lines() -> None:
     assert batch.counts.records == {"otlp-metrics": 1}
     symptom, _ = only(feed([(FIXTURES / "otlp_logs.json").read_bytes()]))
     assert (symptom.kind, symptom.instance) == (SymptomKind.REQUEST_CANCELLED, "registry-6d9f7c7b9d-abcde")
+
+
+def test_every_decoder_and_every_canonical_name_is_in_the_docs() -> None:
+    """A name nobody can look up is not a contract."""
+    text = (FIXTURES.parents[2] / "docs" / "signals.md").read_text()
+    decoders = {*JSON_DECODERS, *TEXT_DECODERS}
+    names = {name for known in CANONICAL.values() for name in known}
+    names |= {target.name for targets in PLAIN_SERIES.values() for target in targets}
+    names |= {target.name for targets in SUMMED_SERIES.values() for target in targets}
+    names |= {kind.value for kind in SymptomKind} | {kind.value for kind in SampleKind}
+    assert {name for name in decoders | names if f"`{name}`" not in text} == set()

@@ -11,7 +11,7 @@ from pipeline.intake.rollup import FRAME_OBSERVATIONS_MAX, GOOD_REQUESTS_MAX, es
 from schemas import SymptomKind
 from tests.intake.feed import AT, accounted, feed, fluent_bit, record, symptoms, union
 
-BOUND = 8
+BOUND = 3
 
 
 def _line(number: int, second: int) -> str:

@@ -1,4 +1,5 @@
 """Every shipper's record gives the canonical event its layout says, whatever the envelope."""
+# ruff: noqa: E501 - a row of a table stands on one line
 
 import orjson
 import pytest
@@ -209,6 +210,113 @@ def test_fields_lifted_by_the_shipper_are_found_dotted_and_nested(nested: bool) 
     symptom, observation = only(feed([orjson.dumps({**base, **(nest if nested else dotted), **place})]))
     assert symptom.kind is SymptomKind.STORAGE_THROTTLED
     assert (symptom.instance, observation.request, observation.status) == ("registry-a", "r1", 500)
+
+
+def test_dockers_own_log_file_names_its_container_by_its_tag() -> None:
+    """json-file lines as they lie on disk, with the `tag` attribute of the logging driver."""
+    line = 'time="2026-11-23T09:10:00Z" level=info msg="listening on 127.0.0.1:5000" go.version=go1.19.8'
+    row = {
+        "log": f"{line}\n",
+        "stream": "stderr",
+        "attrs": {"tag": "registry-q"},
+        "time": "2026-11-23T09:10:00.1Z",
+    }
+    batch = feed([orjson.dumps(row)])
+    symptom, _ = only(batch)
+    assert (symptom.kind, symptom.instance) == (SymptomKind.PROCESS_STARTED, "registry-q")
+    assert batch.counts.records == {"docker-json-file": 1}
+
+
+def test_a_good_request_of_a_line_that_names_its_instance_is_counted_there() -> None:
+    """Successes fall back on the line's own instance like failures do."""
+    line = (
+        'time="2026-11-23T09:10:00Z" level=info msg="response completed" go.version=go1.19.8 http.request.id=r1 '
+        "http.response.duration=2ms http.response.status=200 instance=registry-q"
+    )
+    json_line = orjson.dumps(
+        {
+            "time": "2026-11-23T09:10:00Z", "level": "info", "msg": "response completed", "instance": "registry-q",
+            "http.request.id": "r1", "http.response.duration": 2_000_000, "http.response.status": 200,
+        }
+    )  # fmt: skip
+    (symptom,) = symptoms(feed([line, json_line]))
+    assert (symptom.kind, symptom.instance, symptom.count) == (SymptomKind.REQUEST_OK, "registry-q", 1)
+
+
+def test_several_json_lines_in_one_record_are_read_or_refused_together() -> None:
+    """One record has one fate: a broken line among its lines makes it a dead letter."""
+    value = RECORDS["cloudwatch-stream"]
+    for broken in (value + b"{not json}\n", value + b"[1]\n", value.replace(b"}\n{", b"}\n{,", 1)):
+        batch = feed([broken])
+        assert [letter.reason.value for letter in batch.dead_letters] == ["undecodable"]
+        assert batch.frames == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "dropped"),
+    [
+        (RECORDS["vector-metric"].replace(b'"absolute"', b'"incremental"'), "unknown_series"),
+        (RECORDS["metricbeat-docker-cpu"].replace(b'"docker":{"cpu"', b'"docker":{"disk"'), "unknown_series"),
+        (RECORDS["cloudwatch-stream"].split(b"\n")[0].replace(b"FirstByteLatency", b"BucketSizeBytes"), "unknown_series"),
+        (RECORDS["cloudwatch-stream"].split(b"\n")[0].replace(b'"count":120.0', b'"count":0').replace(b'"max"', b'"p99"'), "not_a_number"),
+        (RECORDS["telegraf-json"].replace(b"cpu-total", b"cpu0"), "unknown_series"),
+        (RECORDS["telegraf-json"].replace(b"docker_container_cpu", b"docker_container_net"), "unknown_series"),
+        (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"intValue":"1"},"error":1}]}]}]}', "irrelevant"),
+        (b'{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"container.cpu.usage","gauge":{"dataPoints":[{"asDouble":"NaN"}]}}]}]}]}', "not_a_number"),
+        (b'{"resourceMetrics":[]}', "nothing_inside"),
+        (b'go_goroutines NaN\n', "not_a_number"),
+    ],
+)  # fmt: skip
+def test_a_reading_of_no_use_is_dropped_for_a_reason(value: bytes, dropped: str) -> None:
+    """Understood and useless is not broken."""
+    batch = feed([value])
+    assert batch.counts.dropped == {dropped: 1}
+    assert batch.dead_letters == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        RECORDS["vector-metric"].replace(b"container_cpu_cfs_throttled_periods_total", b""),
+        RECORDS["prom-kafka-adapter"].replace(b'"1834"', b'"many"'),
+        RECORDS["prom-kafka-adapter"].replace(b'"1834"', b"[1834]"),
+        RECORDS["prom-kafka-adapter"].replace(b"container_cpu_cfs_throttled_periods_total", b""),
+        RECORDS["telegraf-docker_log"].replace(b"message=", b"note="),
+        RECORDS["telegraf-influx"].replace(b" 1742380210000000000", b" noon"),
+        RECORDS["filebeat-k8s"].replace(b'"stream":"stderr"', b'"stream":7'),
+        b'{"resourceLogs":{"error":1}}',
+        b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":"error"}]}]}]}',
+        b"registry_http_requests_total{code=\"500\"} many\n",
+        b"# TYPE registry_http_requests_total counter\nregistry_http_requests_total\n",
+    ],
+)  # fmt: skip
+def test_a_record_of_a_known_shipper_that_is_broken_says_so(value: bytes) -> None:
+    """Recognised and wrong: malformed, with the field at fault."""
+    batch = feed([value])
+    assert [letter.reason.value for letter in batch.dead_letters] == ["malformed"]
+    assert batch.frames == ()
+
+
+def test_docker_memory_through_telegraf() -> None:
+    """A limit of the largest integer is none."""
+    value = (
+        b"docker_container_mem,container_name=registry,host=node-05 usage=100i,limit=9223372036854775807i,"
+        b'cache=20i,container_id="9b1f" 1742380210000000000\n'
+    )
+    (sample,) = samples(feed([value]))
+    assert (sample.kind, sample.instance) == (SampleKind.MEMORY, "registry")
+    assert sample.values == {"usage_bytes": 100.0, "limit_bytes": None, "cache_bytes": 20.0}
+
+
+def test_a_container_of_cadvisor_is_found_by_its_cgroup() -> None:
+    """Without a name label, the id in the cgroup's path is the container's."""
+    labels = {
+        "__name__": "container_cpu_cfs_periods_total",
+        "id": "/system.slice/docker-9b1f0e7c2d4a6b8c.scope",
+    }
+    row = {"labels": labels, "name": labels["__name__"], "timestamp": "2025-03-19T10:30:15Z", "value": "1"}
+    (sample,) = samples(feed([orjson.dumps(row)]))
+    assert sample.instance == "9b1f0e7c2d4a"
 
 
 def test_what_a_bare_line_calls_its_instance_is_used_when_no_envelope_names_one() -> None:
