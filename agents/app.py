@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import faust
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from agents import log, topics
 from agents.connection import faust_options
@@ -36,8 +36,21 @@ Handle = Callable[[Any], Awaitable[None]]
 class FaustApp(faust.App):
     """Faust without its command line, its web server and its folders: the tables live in memory."""
 
+    settled = False
+    """Set while stopping, when everything handled has been committed; what follows only closes."""
+
     async def on_first_start(self) -> None:
         """Faust would make folders for tables on disk here."""
+
+    async def on_stop(self) -> None:
+        """Stop reading, let the agents finish their records, commit."""
+        await super().on_stop()
+        self.settled = True
+
+    def _on_rebalance_when_stopped(self) -> None:
+        # Faust closes the consumer's connections here, from another thread than theirs, and then waits
+        # until its session has expired. The consumer is about to leave the group anyway.
+        """Do nothing about a rebalance that comes while stopping."""
 
 
 class LostStateError(RuntimeError):
@@ -154,6 +167,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Write, commit and close everything, in the order of the data."""
+        await self.intake.stop()
         await self.app.stop()
         await self.outbox.stop()
         await self.web.stop()
@@ -180,6 +194,8 @@ class Worker:
             for tp in partitions - self._handled.keys():
                 # Nothing handled yet: the position right after recovery is the committed one.
                 self._handled[tp] = (await consumer.position(tp) or 0) - 1
+        except IllegalStateError:
+            return  # a rebalance came between
         except KafkaError as error:
             self._journal.warning("look_failed", error=repr(error))
             return
@@ -213,8 +229,8 @@ async def run(settings: Settings) -> int:
         await asyncio.wait_for(worker.stop(), STOP_SECONDS)
         journal.info("stopped")
     except TimeoutError:
-        journal.error("stop_cut_short", seconds=STOP_SECONDS)
-        code = 1
+        journal.error("stop_cut_short", seconds=STOP_SECONDS, committed=worker.app.settled)
+        code = code or (0 if worker.app.settled else 1)
     return code
 
 

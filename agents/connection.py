@@ -33,6 +33,14 @@ def admin_options(settings: Settings) -> dict[str, Any]:
     }
 
 
+def rebalance_timeout_seconds(settings: Settings) -> float:
+    """How long a rebalance waits for a member to hand over what it has.
+
+    A worker killed while it joins is waited for so long, and nothing moves meanwhile: not too long.
+    """
+    return 2 * settings.kafka.session_timeout_seconds
+
+
 def faust_options(settings: Settings) -> dict[str, Any]:
     """For Faust: the brokers, and everything of Faust that is decided here.
 
@@ -44,6 +52,7 @@ def faust_options(settings: Settings) -> dict[str, Any]:
         "broker": [f"kafka://{server}" for server in brokers(settings)],
         "broker_session_timeout": kafka.session_timeout_seconds,
         "broker_heartbeat_interval": kafka.session_timeout_seconds / 4,
+        "broker_rebalance_timeout": rebalance_timeout_seconds(settings),
         "broker_request_timeout": max(kafka.request_timeout_seconds, kafka.session_timeout_seconds + 1),
         "broker_commit_interval": 1.0,
         "store": "memory://",

@@ -18,7 +18,7 @@ from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStat
 from mode import Service
 
 from agents import log
-from agents.connection import aiokafka_options
+from agents.connection import aiokafka_options, rebalance_timeout_seconds
 from agents.deadletters import dead_letter
 from agents.health import Health
 from agents.outbox import RECORD_BYTES_MAX, Outbox, Outgoing
@@ -77,8 +77,7 @@ class IntakeService(Service):
             auto_offset_reset="earliest",
             session_timeout_ms=round(self._settings.kafka.session_timeout_seconds * 1000),
             heartbeat_interval_ms=round(self._settings.kafka.session_timeout_seconds * 1000 / 4),
-            # A rebalance waits for the flush of every member.
-            rebalance_timeout_ms=60_000,
+            rebalance_timeout_ms=round(rebalance_timeout_seconds(self._settings) * 1000),
             max_poll_records=BATCH_RECORDS,
         )
         await self._consumer.start()

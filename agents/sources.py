@@ -93,15 +93,15 @@ class Sources:
         silent_seconds = now - self._last_record_at
         ticks = silent_seconds > self._settings.idle_seconds and self.caught_up()
         passed = math.floor(silent_seconds) if ticks else 0
-        return tuple(
-            SourceProgress(
-                source=f"{topic}/{partition}",
-                time=None if source.high is None else source.high + passed,
-                holds=self._holds(source, now),
-            )
-            for (topic, partition), source in sorted(self._sources.items())
-            if source.lag is not None
-        )
+        reports = []
+        for (topic, partition), source in sorted(self._sources.items()):
+            if source.lag is None:
+                continue
+            holds = self._holds(source, now)
+            # Who declares progress says itself how time passes.
+            time = source.high if source.high is None or holds else source.high + passed
+            reports.append(SourceProgress(source=f"{topic}/{partition}", time=time, holds=holds))
+        return tuple(reports)
 
     def too_far_ahead(self) -> set[Place]:
         """Partitions that must wait for the slowest one with lag, so that correlate need not keep

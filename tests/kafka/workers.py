@@ -10,12 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from kafka import KafkaConsumer, TopicPartition
 
-from agents.envelopes import Envelope, fluent_bit
+from agents.envelopes import fluent_bit
 from agents.recording import Recording
 from agents.settings import Settings, load_settings
 from agents.ship import MAX_SPEED, Pacer, Shipment, shipper
@@ -61,21 +62,18 @@ class Cluster:
         self._workers.append(worker)
         return worker
 
-    def ship(
-        self, recording: Recording, speed: float = MAX_SPEED, envelope: Envelope = fluent_bit
-    ) -> list[Arrival]:
+    def ship(self, recording: Recording, speed: float = MAX_SPEED, *, split: bool = True) -> list[Arrival]:
         """Ship a recording with markers and return what was shipped."""
+        arrivals = self.arrivals(recording, split=split)
         with shipper(self.settings.brokers, 30.0) as connected:
-            arrivals = self.arrivals(recording, envelope)
             connected.ship(arrivals, Pacer(speed), lambda _: None)
         return arrivals
 
-    def arrivals(self, recording: Recording, envelope: Envelope = fluent_bit) -> list[Arrival]:
+    def arrivals(self, recording: Recording, *, split: bool = True) -> list[Arrival]:
         """What shipping `recording` to the fresh topics of this cluster writes."""
         partitions = dict.fromkeys(self.settings.topics.raw, self.settings.topics.raw_partitions)
-        return Shipment(recording, envelope, split=True).arrivals(
-            self.settings.topics, partitions, self.settings.rules
-        )
+        shipment = Shipment(recording, fluent_bit, split)
+        return shipment.arrivals(self.settings.topics, partitions, self.settings.rules)
 
     def replayed(self, arrivals: Iterable[Arrival]) -> list[Change | Decision]:
         """What the same records give without Kafka, in this process."""
@@ -92,29 +90,48 @@ class Cluster:
         return [*changes, *(decode(Decision, record.value) for record in self.records(topics.decisions))]
 
     def wait_until_read(self, event_time: float) -> None:
-        """Return when every raw partition has been read up to `event_time` and all is worked off."""
+        """Return when every raw partition has been read up to `event_time` and that is worked off."""
         topics = self.settings.topics
-        deadline = time.monotonic() + END_SECONDS
         expected = len(topics.raw) * topics.raw_partitions
-        while time.monotonic() < deadline:
-            read: dict[str, float] = {}
-            for record in self.records(topics.signals):
-                if record.key is None:
-                    for source in decode(Progress, record.value).sources:
-                        read[source.source] = max(source.time or 0.0, read.get(source.source, 0.0))
-            if len(read) == expected and min(read.values()) >= event_time and self._worked_off():
-                return
-            time.sleep(0.5)
-        raise AssertionError(f"not read up to {event_time} in {END_SECONDS} s: {read}\n{self.logs()}")
+        deadline = time.monotonic() + END_SECONDS
+        while not self._is_read(expected, event_time):
+            assert time.monotonic() < deadline, f"not read up to {event_time} in time\n{self.logs()}"
+            time.sleep(0.3)
+        # Progress goes on for ever, so an end is noted first and then waited for. Changes end last.
+        for topic in (topics.signals, topics.changes):
+            ends = self._offsets(topic).ends
+            while any(self._offsets(topic).committed[place] < end for place, end in ends.items()):
+                assert time.monotonic() < deadline, f"{topic} not worked off in time\n{self.logs()}"
+                time.sleep(0.3)
 
-    def _worked_off(self) -> bool:
-        running = [worker for worker in self._workers if worker.process.poll() is None]
-        lags = [worker.metric("agents_lag_records") for worker in running]
-        return bool(running) and all(lag == 0 for lag in lags)
+    def _is_read(self, expected: int, event_time: float) -> bool:
+        read: dict[str, float] = {}
+        for record in self.records(self.settings.topics.signals):
+            if record.key is None:
+                for source in decode(Progress, record.value).sources:
+                    read[source.source] = max(source.time or 0.0, read.get(source.source, 0.0))
+        return len(read) == expected and min(read.values()) >= event_time
+
+    def _offsets(self, topic: str) -> "Offsets":
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.settings.brokers.split(","), group_id=self.settings.app_id
+        )
+        with contextlib.closing(consumer):
+            places = [TopicPartition(topic, number) for number in range(self.settings.topics.partitions)]
+            committed = {place: consumer.committed(place) or 0 for place in places}
+            return Offsets(consumer.end_offsets(places), committed)
 
     def logs(self) -> str:
         """The end of what each worker wrote."""
         return "\n".join(f"--- worker {one.process.pid}\n{one.written()[-4000:]}" for one in self._workers)
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """Where the partitions of a topic end, and how far the agents have committed them."""
+
+    ends: dict[TopicPartition, int]
+    committed: dict[TopicPartition, int]
 
 
 class Worker:
