@@ -65,6 +65,7 @@ def _proven(view: View, episode: Episode) -> Finding:
         evidence.append(_smeared(view, found.sharp_ratio, found.requests))
     elif found is not None and found.sharp and found.requests >= 15:
         strength = 0.6  # starvation smears; razor-sharp durations under throttling speak for a rival
+    evidence += [hint for hint in (_queue_grew(view, episode), _scrapes_failed(view, episode)) if hint]
     return Finding(
         Cause.CPU_SATURATION,
         Standing.PROVEN,
@@ -128,6 +129,49 @@ def _host_starved(view: View, episode: Episode) -> Evidence:
         ),
         at=episode.start,
         origins=(readings[0].origin, readings[-1].origin),
+    )
+
+
+QUEUE_TIMES = 3.0
+QUEUE_REQUESTS_MIN = 10.0
+
+
+def _queue_grew(view: View, episode: Episode) -> Evidence | None:
+    """The service's own count of requests in flight shows the queue; a corroboration, not a proof."""
+    before = [r.in_flight for r in view.service if r.in_flight is not None and r.end < episode.start]
+    during = [
+        r for r in view.service if r.in_flight is not None and episode.start <= r.end <= _until(episode)
+    ]
+    if not before or not during:
+        return None
+    normal = sorted(before)[len(before) // 2]
+    peak = max(during, key=lambda r: (r.in_flight or 0.0, -r.end))
+    if (peak.in_flight or 0.0) < max(QUEUE_REQUESTS_MIN, QUEUE_TIMES * normal):
+        return None
+    return Evidence(
+        fact="queue_grew",
+        instance=view.instance,
+        text=f"requests in flight on {view.instance} rose from {normal:.0f} to {peak.in_flight:.0f}",
+        values=_rounded({"normal_in_flight": normal, "peak_in_flight": peak.in_flight or 0.0}),
+        at=peak.end,
+        origins=(peak.origin,),
+    )
+
+
+def _scrapes_failed(view: View, episode: Episode) -> Evidence | None:
+    """Failed fetches of its metrics: a starved process does not answer those either."""
+    during = [r for r in view.service if episode.start <= r.end <= _until(episode)]
+    failed = [r for r in during if not r.up]
+    if not failed:
+        return None
+    return Evidence(
+        fact="scrapes_failed",
+        instance=view.instance,
+        text=f"{len(failed)} of {amount(len(during), 'scrape')} of {view.instance}'s own "
+        "metrics failed meanwhile",
+        values={"failed": float(len(failed)), "scrapes": float(len(during))},
+        at=failed[0].end,
+        origins=(failed[0].origin,),
     )
 
 

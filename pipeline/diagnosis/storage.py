@@ -194,6 +194,20 @@ def _judge(view: View) -> Finding:
         Cause.STORAGE_LATENCY,
         Standing.REFUTED,
         f"storage was normal as measured at the server: p95 {seconds(p95)}"
-        + (f", {amount(int(errors), 'error')}" if errors else ", no errors"),
+        + (f", {amount(int(errors), 'error')}" if errors else ", no errors")
+        + _own_view(view, p95),
         values={"p95_seconds": round(p95, 4), "errors_5xx": errors},
     )
+
+
+def _own_view(view: View, p95_seconds: float) -> str:
+    """What the service itself counted, where it blames the storage wrongly: its own symptom."""
+    means = [
+        r.storage_mean_seconds
+        for r in view.service
+        if r.storage_mean_seconds is not None and r.end >= view.onset
+    ]
+    own = max(means, default=0.0)
+    if own < 5 * p95_seconds or own < 0.05:
+        return ""
+    return f" ({view.instance} itself counted up to {seconds(own)} a call, which is its own slowness)"

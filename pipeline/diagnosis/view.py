@@ -13,10 +13,12 @@ from pipeline.history import (
     MemoryReading,
     Request,
     SampleStore,
+    ServiceReading,
     StorageReading,
     cpu_readings,
     dns_readings,
     memory_readings,
+    service_readings,
     starvation_episodes,
     storage_readings,
 )
@@ -84,6 +86,11 @@ class View:
             if rows:
                 return storage_readings(rows)
         return []
+
+    @cached_property
+    def service(self) -> list[ServiceReading]:
+        """What this instance says of itself."""
+        return service_readings(self._samples.rows(SampleKind.REQUESTS, self.instance, self._from, self.now))
 
     @cached_property
     def dns(self) -> dict[str, list[DnsReading]]:

@@ -133,8 +133,9 @@ class EventStore:
         return sum(bucket.count() for _, _, bucket in self.buckets(place, first, last, kinds))
 
     def cut(self, place: str, first: int, last: int) -> bool:
-        """Whether any bucket in the range was cut to its bound, so that counts are estimates."""
-        return any(bucket.cut for _, _, bucket in self.buckets(place, first, last, SymptomKind))
+        """Whether failures in the range were cut to the bound, so that their count is an estimate."""
+        kinds = REQUEST_KINDS | DNS_KINDS | {SymptomKind.REQUEST_SLOW}
+        return any(bucket.cut for _, _, bucket in self.buckets(place, first, last, kinds))
 
     def failed_requests(self, place: str, first: int, last: int) -> list[Request]:
         """Distinct failed requests whose lines lie in seconds `first..last`, by end and key."""

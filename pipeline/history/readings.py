@@ -81,6 +81,21 @@ class DnsReading:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceReading:
+    """What the service says of itself at `end`; `up` is False where its metrics could not be fetched.
+
+    `storage_mean_seconds` is its own view of the storage: a symptom of its own state as much as of the
+    storage's, and never evidence against the storage.
+    """
+
+    end: float
+    up: bool
+    in_flight: float | None
+    storage_mean_seconds: float | None
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class Episode:
     """A stretch of CPU starvation. `level` is `container` or `host`; `open` means it was so to "
     "the last reading.
@@ -189,21 +204,35 @@ def memory_readings(rows: list[Row]) -> list[MemoryReading]:
     return readings
 
 
+def _of_interval(before: Row | None, row: Row, name: str) -> float:
+    """What happened in the interval that ends at `row`: its own count, or the growth of its counter."""
+    counted = row.values.get(name)
+    if counted is not None:
+        return counted
+    return (_delta(before, row, f"{name}_total") if before is not None else None) or 0.0
+
+
 def storage_readings(rows: list[Row]) -> list[StorageReading]:
-    """Readings from rows with interval counts `requests`, `errors_5xx` and gauges `ttfb_p95_seconds`, …"""
+    """Readings from rows with `requests`, `errors_5xx` (or their counters) and `ttfb_p95_seconds`, …
+
+    An exporter that knows only a mean latency (`ttfb_mean_seconds`) gives it for the median.
+    """
     readings = []
     for index, row in enumerate(rows):
         get = row.values.get
-        requests = get("requests") or 0.0
-        start = rows[index - 1].time if index and row.time - rows[index - 1].time <= 120 else row.time - 1.0
+        before = rows[index - 1] if index else None
+        if before is not None and row.time - before.time > LONGEST_INTERVAL_SECONDS:
+            before = None
+        requests = _of_interval(before, row, "requests")
+        p50 = get("ttfb_p50_seconds", get("ttfb_mean_seconds"))
         readings.append(
             StorageReading(
-                start=start,
+                start=before.time if before is not None else row.time - 1.0,
                 end=row.time,
                 requests=requests,
-                p50_seconds=get("ttfb_p50_seconds") if requests else None,
+                p50_seconds=p50 if requests else None,
                 p95_seconds=get("ttfb_p95_seconds") if requests else None,
-                errors_5xx=get("errors_5xx") or 0.0,
+                errors_5xx=_of_interval(before, row, "errors_5xx"),
                 in_flight=get("in_flight") or 0.0,
                 new_connections=get("new_connections") or 0.0,
                 origin=row.where(),
@@ -213,11 +242,35 @@ def storage_readings(rows: list[Row]) -> list[StorageReading]:
 
 
 def dns_readings(rows: list[Row]) -> list[DnsReading]:
-    """Readings from rows with interval counts `queries` and `failed`."""
+    """Readings from rows with `queries` and `failed`, or their counters."""
     return [
-        DnsReading(row.time, row.values.get("queries") or 0.0, row.values.get("failed") or 0.0, row.where())
-        for row in rows
+        DnsReading(
+            row.time,
+            _of_interval(rows[index - 1] if index else None, row, "queries"),
+            _of_interval(rows[index - 1] if index else None, row, "failed"),
+            row.where(),
+        )
+        for index, row in enumerate(rows)
     ]
+
+
+def service_readings(rows: list[Row]) -> list[ServiceReading]:
+    """Readings from rows with `up`, `in_flight` and `storage_seconds_{sum,count}_total`."""
+    readings = []
+    for index, row in enumerate(rows):
+        before = rows[index - 1] if index else None
+        total = _delta(before, row, "storage_seconds_sum_total") if before else None
+        count = _delta(before, row, "storage_seconds_count_total") if before else None
+        readings.append(
+            ServiceReading(
+                end=row.time,
+                up=row.values.get("up", 1.0) != 0.0,
+                in_flight=row.values.get("in_flight"),
+                storage_mean_seconds=total / count if total is not None and count else None,
+                origin=row.where(),
+            )
+        )
+    return readings
 
 
 def starvation_level(reading: CpuReading, rules: Saturation) -> str | None:
