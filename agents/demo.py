@@ -4,6 +4,7 @@ The worker is the one of production, started as a process of its own; only its b
 Whatever happens, it is ended by its process id before the demo ends.
 """
 
+import re
 import signal
 import socket
 import subprocess
@@ -14,22 +15,23 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from agents.broker import PARTITIONS
 from agents.settings import PREFIX, Settings, load_settings
-from schemas import Change, IncidentState, Progress, decode
+from schemas import Change, IncidentState, decode
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
-QUIET_SECONDS = 2.0
-"""So long nothing new may come before the last word is taken for the last."""
+READ_SECONDS = 10.0
 LOG_LINES = 20
+
+_WATERMARK = re.compile(r'^undercurrent_watermark_seconds\{partition="(\d+)"\} (\S+)$', re.MULTILINE)
 
 
 class DemoError(Exception):
@@ -61,20 +63,28 @@ class Worker:
     output: IO[bytes]
     settings: Settings
 
+    @property
+    def _page(self) -> str:
+        return f"http://{self.settings.web.host}:{self.settings.web.port}"
+
     def wait_until_ready(self) -> None:
         """Return when the worker's /readyz says so.
 
         Raises:
             DemoError: the worker has ended, or is not ready in time.
         """
-        url = f"http://{self.settings.web.host}:{self.settings.web.port}/readyz"
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             self.check()
-            if _answers(url):
+            if _get(f"{self._page}/readyz") is not None:
                 return
             time.sleep(0.1)
         raise DemoError(f"the worker was not ready after {READY_SECONDS:.0f} s\n{self.last_lines()}")
+
+    def watermarks(self) -> dict[int, float]:
+        """Return the event time each partition of signals has been settled to, as /metrics says."""
+        text = _get(f"{self._page}/metrics") or ""
+        return {int(partition): float(value) for partition, value in _WATERMARK.findall(text)}
 
     def check(self) -> None:
         """Raise DemoError if the worker has ended by itself."""
@@ -120,74 +130,61 @@ def running_worker(environ: Mapping[str, str]) -> Iterator[Worker]:
             worker.stop()
 
 
-@dataclass
-class Witness:
-    """What has been seen on the topics the worker writes."""
-
-    last: dict[str, Change] = field(default_factory=dict)
-    read_to: dict[str, float] = field(default_factory=dict)
-
-    def hear(self, value: Progress | Change) -> None:
-        """Take in one record."""
-        if isinstance(value, Change):
-            known = self.last.get(value.incident.id)
-            if known is None or value.seq > known.seq:
-                self.last[value.incident.id] = value
-            return
-        for source in value.sources:
-            self.read_to[source.source] = source.time or 0.0
-
-    def is_through(self, end: float) -> bool:
-        """Whether every raw partition is read to the end of the recording."""
-        return bool(self.read_to) and min(self.read_to.values()) >= end
-
-    def is_over(self) -> bool:
-        """Whether no incident is open."""
-        return all(change.incident.state is IncidentState.RESOLVED for change in self.last.values())
-
-
 def wait_for_the_end(worker: Worker, end: float, timeout_seconds: float) -> list[Change]:
-    """Return the last change of each incident when all is read up to `end` and nothing is open.
+    """Return the last change of each incident once the worker has settled event time up to `end`.
 
     Raises:
-        DemoError: the worker has ended, or the time is up.
+        DemoError: the worker has ended, the time is up, or an incident is open even then.
     """
-    topics = worker.settings.topics
+    deadline = time.monotonic() + timeout_seconds
+    while not _is_through(worker.watermarks(), end):
+        worker.check()
+        if time.monotonic() > deadline:
+            raise DemoError(
+                f"after {timeout_seconds:.0f} s the recording is not worked off\n{worker.last_lines()}"
+            )
+        time.sleep(0.2)
+    last = last_changes(worker.settings.brokers, worker.settings.topics.changes)
+    if any(change.incident.state is not IncidentState.RESOLVED for change in last):
+        raise DemoError(f"an incident is open after the end of the recording\n{worker.last_lines()}")
+    return last
+
+
+def last_changes(brokers: str, topic: str) -> list[Change]:
+    """Read the topic of changes to its end; returns the last one of each incident, first symptom first.
+
+    Raises:
+        DemoError: the broker does not answer.
+    """
     consumer = Consumer(
         {
-            "bootstrap.servers": worker.settings.brokers,
+            "bootstrap.servers": brokers,
             "group.id": "undercurrent-demo",
             "enable.auto.commit": False,
+            "enable.partition.eof": True,
             "log_level": 0,
         }
     )
-    witness = Witness()
-    deadline = time.monotonic() + timeout_seconds
-    busy_at = time.monotonic()
+    last: dict[str, Change] = {}
+    unread = set(range(PARTITIONS))
     try:
-        consumer.assign(
-            [
-                TopicPartition(topic, partition, OFFSET_BEGINNING)
-                for topic in (topics.changes, topics.signals)
-                for partition in range(PARTITIONS)
-            ]
-        )
-        while time.monotonic() < deadline:
-            worker.check()
-            said = sum(change.seq + 1 for change in witness.last.values())
-            for message in consumer.consume(num_messages=500, timeout=0.2):
-                if message.error() is None:
-                    _hear(witness, message, topics.changes)
-            is_at_rest = witness.is_through(end) and witness.is_over()
-            if not is_at_rest or said != sum(change.seq + 1 for change in witness.last.values()):
-                busy_at = time.monotonic()
-            if time.monotonic() - busy_at > QUIET_SECONDS:
-                return sorted(witness.last.values(), key=lambda change: change.incident.first_symptom_at)
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in unread])
+        while unread:
+            message = consumer.poll(READ_SECONDS)
+            if message is None:
+                raise DemoError(f"no answer from the broker about {topic}")
+            error = message.error()
+            if error is None:
+                change = decode(Change, message.value() or b"")
+                known = last.get(change.incident.id)
+                last[change.incident.id] = max(known or change, change, key=lambda one: one.seq)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                unread.discard(message.partition() or 0)
+            else:
+                raise DemoError(f"{topic} cannot be read: {error}")
     finally:
         consumer.close()
-    open_incidents = len(witness.last) and not witness.is_over()
-    what = "an incident is still open" if open_incidents else "the recording is not read to its end"
-    raise DemoError(f"after {timeout_seconds:.0f} s {what}\n{worker.last_lines()}")
+    return sorted(last.values(), key=lambda change: (change.incident.first_symptom_at, change.incident.id))
 
 
 @contextmanager
@@ -205,20 +202,19 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _hear(witness: Witness, message: Any, changes: str) -> None:
-    value = message.value() or b""
-    if message.topic() == changes:
-        witness.hear(decode(Change, value))
-    elif b'"progress"' in value[:100]:
-        witness.hear(decode(Progress, value))
+def _is_through(watermarks: Mapping[int, float], end: float) -> bool:
+    """Whether every partition of signals has come to `end`; one that says nothing has not."""
+    return len(watermarks) == PARTITIONS and min(watermarks.values()) >= end
 
 
-def _answers(url: str) -> bool:
+def _get(url: str) -> str | None:
+    """Return what a page says, None if it does not answer or answers with an error."""
     try:
         with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - our own page on loopback
-            return bool(answer.status == 200)
+            text: str = answer.read().decode("utf-8", "replace")
+            return text
     except (urllib.error.URLError, OSError):
-        return False
+        return None
 
 
 def _free_port() -> int:

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from confluent_kafka import Producer
 
 from agents.arrivals import lay_out, layout_of
-from agents.broker import API_VERSION, embedded_broker
+from agents.broker import API_VERSION, PARTITIONS, embedded_broker
 from agents.commands.demo import demo
 from agents.demo import (
     DemoError,
-    Witness,
     Worker,
     demo_environment,
+    last_changes,
     running_worker,
     wait_for_the_end,
 )
@@ -27,12 +28,19 @@ from agents.recording import read_recording
 from agents.replay import Perturbation, perturb, run
 from agents.settings import Settings, Topics
 from agents.ship import MAX_SPEED, Pacer, Shipment, shipper
-from schemas import Progress, SourceProgress
+from schemas import Change, ChangeKind, encode
 from tests.replay.folder import cpu, make
 
 ROOT = Path(__file__).parents[2]
 SHORT = ROOT / "corpus/recordings/debug_level_sample.tar.xz"
 NO_SLACK = {name: value for name, value in os.environ.items() if "SLACK" not in name}
+
+
+@pytest.fixture
+def changes() -> list[Change]:
+    layout = layout_of(fluent_bit, True, Topics())
+    recorded = perturb(lay_out(read_recording(ROOT / "samples/dns_outage_direct"), layout), Perturbation())
+    return list(run(recorded, Settings().intake_config(), Settings().rules).changes)
 
 
 @pytest.mark.slow
@@ -129,16 +137,25 @@ def test_only_slacks_settings_reach_the_demos_worker() -> None:
     assert "UNDERCURRENT_TOPICS_LOGS" not in found
 
 
-def test_the_end_is_when_every_source_is_read() -> None:
-    """One partition that lags behind is not the end, nor is having heard nothing."""
-    witness = Witness()
-    assert not witness.is_through(10)
-    for times, through in (((10, 9), False), ((10, 10), True)):
-        sources = tuple(
-            SourceProgress(source=f"t/{number}", time=time, holds=True) for number, time in enumerate(times)
-        )
-        witness.hear(Progress(worker="w", expected={"t": 2}, sources=sources))
-        assert witness.is_through(10) is through
+def test_the_last_change_of_each_incident_is_read_from_the_topic(changes: list[Change]) -> None:
+    """Whatever the order and however often a change is there, the highest number wins."""
+    with embedded_broker() as brokers:
+        producer = Producer({"bootstrap.servers": brokers})
+        for number, change in enumerate([*changes, *reversed(changes)]):
+            producer.produce("changes", encode(change), partition=number % PARTITIONS)
+        assert producer.flush(10) == 0
+        found = last_changes(brokers, "changes")
+    assert [(change.kind, change.incident.instances) for change in found] == [
+        (ChangeKind.RESOLVED, ("registry-b",))
+    ]
+
+
+def test_a_topic_without_changes_has_none() -> None:
+    """Nothing was said: an empty list, not an endless wait."""
+    with embedded_broker() as brokers:
+        producer = Producer({"bootstrap.servers": brokers})
+        producer.list_topics("changes", timeout=10)
+        assert last_changes(brokers, "changes") == []
 
 
 def _demo(*arguments: str) -> subprocess.CompletedProcess[str]:
