@@ -1,6 +1,7 @@
 """The composition root: one process, one event loop, all stages. Nothing connects before `run`."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import time
@@ -27,6 +28,9 @@ from agents.web import WebServer
 STOP_SECONDS = 12.0
 """How long a stop may take before it is cut short; what was not committed is read again."""
 
+UNFINISHED_SECONDS = 5.0
+"""How long a stop or a rebalance waits for records that are being worked on."""
+
 RETRY_SECONDS = 2.0
 LOOK_SECONDS = 2.0
 
@@ -41,6 +45,13 @@ class FaustApp(faust.App):
 
     async def on_first_start(self) -> None:
         """Faust would make folders for tables on disk here."""
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        # What is not finished is not acknowledged either, and comes again; a rebalance must not wait
+        # for a person's messages to get through.
+        """Wait for the records being worked on, but not for ever."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(super()._consumer_wait_empty(consumer, logger), UNFINISHED_SECONDS)
 
     async def on_stop(self) -> None:
         """Stop reading, let the agents finish their records, commit."""
@@ -92,7 +103,14 @@ class Worker:
         dead_letters = DeadLetters(settings, self.outbox, self.telemetry)
         domains = StateTable(app, topics.DOMAINS_TABLE, names.partitions)
         told = StateTable(app, topics.TOLD_TABLE, names.partitions)
-        correlate = Correlate(settings, domains, self.outbox, dead_letters, self.telemetry)
+        correlate = Correlate(
+            settings,
+            domains,
+            self.outbox,
+            dead_letters,
+            self.telemetry,
+            lambda tp: app.consumer.highwater(tp),
+        )
         speaker = speaker_of(settings, self.telemetry.heard)
         notify = Notify(settings, told, dead_letters, speaker, self.telemetry)
         self._agent("correlate", names.signals, correlate.handle)

@@ -13,7 +13,7 @@ The laws of this stage:
    until everybody has reported.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +90,10 @@ class Partition:
         }
 
 
+class StaleStateError(RuntimeError):
+    """The stored state and the topic do not belong together."""
+
+
 class Correlate:
     """The plumbing: records in, outputs and states out."""
 
@@ -100,7 +104,9 @@ class Correlate:
         outbox: Outbox,
         dead_letters: DeadLetters,
         telemetry: Telemetry,
+        end_of: Callable[[Any], int | None],
     ) -> None:
+        self._end_of = end_of
         self._settings = settings
         self._dead_letters = dead_letters
         self._table = table
@@ -116,10 +122,7 @@ class Correlate:
     async def handle(self, event: Any) -> None:
         """Work off one record of undercurrent.signals; returns when all it caused is in Kafka."""
         message = event.message
-        partition = self._partitions.get(message.partition)
-        if partition is None:
-            partition = self._partitions[message.partition] = Partition(self._settings.rules)
-            partition.restore(self._table.of_partition(message.partition))
+        partition = self._partitions.get(message.partition) or self._open(message)
         try:
             noun = self._read(message, event.value or b"")
         except ValueError as error:
@@ -127,6 +130,25 @@ class Correlate:
         else:
             await self._work(partition, message, noun)
         self._telemetry.event_time(message.partition, partition.watermark.event_time())
+
+    def _open(self, message: Any) -> Partition:
+        """Restore a partition from the table at its first record.
+
+        Raises:
+            StaleStateError: the state is about a topic that is no longer there.
+        """
+        partition = Partition(self._settings.rules)
+        partition.restore(self._table.of_partition(message.partition))
+        newest = max((seat.offset for seat in partition.seats.values()), default=-1)
+        end = self._end_of(message.tp)
+        if end is not None and newest >= end:
+            raise StaleStateError(
+                f"the state of partition {message.partition} has consumed {message.topic} up to offset {newest}, "
+                f"which ends at {end}: the topic was created anew. Delete the state topics of {self._settings.app_id} "
+                "as well, or choose another app_id"
+            )
+        self._partitions[message.partition] = partition
+        return partition
 
     def _read(self, message: Any, value: bytes) -> Frame | Progress:
         """Frames are keyed by domain, progress has no key. Raises ValueError for anything else."""
@@ -151,7 +173,8 @@ class Correlate:
             self._telemetry.framed(noun)
         for domain, outputs in said.items():
             await self._say(message.partition, domain, outputs)
-            await self._table.put(message.partition, domain, partition.state(domain))
+            state = partition.state(domain)
+            await self._table.put(message.partition, domain, state["offset"], state)
 
     async def _say(self, partition: int, domain: str, outputs: list[Output]) -> None:
         names = self._settings.topics

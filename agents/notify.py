@@ -14,7 +14,7 @@ from agents.settings import Settings
 from agents.speaker import Speaker
 from agents.statetable import StateTable
 from agents.telemetry import Telemetry
-from pipeline.telling import intend, tell
+from pipeline.telling import Memory, intend, tell
 from schemas import Change, IncidentState, decode
 
 KEEP_SECONDS = 7 * 86_400.0
@@ -24,7 +24,7 @@ OWED_SECONDS = 10.0
 """How often what is still owed is tried again."""
 
 Entry = dict[str, Any]
-"""One incident in the table: `memory` of the speaker, and `at`, `state`, `cause` of the last change."""
+"""One incident: `memory` of the speaker, and of its last change `offset`, `at`, `state` and `cause`."""
 
 
 class Notify:
@@ -66,9 +66,9 @@ class Notify:
             await self._dead_letters.refuse(message, event.value or b"", error)
             return
         async with self._lock:
-            await self._tell(message.partition, change)
+            await self._tell(message.partition, message.offset, change)
 
-    async def _tell(self, partition: int, change: Change) -> None:
+    async def _tell(self, partition: int, offset: int, change: Change) -> None:
         incident = change.incident.id
         known = self.open(partition).get(incident)
         memory = known["memory"] if known else None
@@ -76,22 +76,27 @@ class Notify:
         if not acts:
             self._telemetry.redelivered(self._settings.topics.changes)
             return
-        await self._note(partition, change, intend(memory, change))
+        await self._note(partition, offset, change, intend(memory, change))
         after = await self._speaker.say(change, memory)
-        await self._note(partition, change, after)
+        await self._note(partition, offset, change, after)
         await self._forget_old(partition, change.at)
         self._count()
 
-    async def _note(self, partition: int, change: Change, memory: dict[str, Any]) -> None:
+    async def _note(self, partition: int, offset: int, change: Change, memory: Memory) -> None:
         incident = change.incident
         entry = {
             "memory": memory,
+            "offset": offset,
             "at": change.at,
             "state": incident.state.value,
             "cause": incident.cause.value,
         }
-        await self._table.put(partition, incident.id, entry)
-        self._partitions[partition][incident.id] = entry
+        await self._put(partition, incident.id, entry)
+
+    async def _put(self, partition: int, incident: str, entry: Entry) -> None:
+        await self._table.put(partition, incident, entry["offset"], entry)
+        if partition in self._partitions:  # else a rebalance came meanwhile
+            self._partitions[partition][incident] = entry
 
     async def pay(self) -> None:
         """Try again what could not be told; call it every `OWED_SECONDS`."""
@@ -106,11 +111,10 @@ class Notify:
         paid = {**entry, "memory": await self._speaker.flush(entry["memory"])}
         # The partition may have gone to another worker meanwhile: its memory is no longer ours to write.
         if paid != entry and partition in self._partitions:
-            await self._table.put(partition, incident, paid)
-            self._partitions[partition][incident] = paid
+            await self._put(partition, incident, paid)
 
     async def _forget_old(self, partition: int, now: float) -> None:
-        entries = self._partitions[partition]
+        entries = self._partitions.get(partition, {})
         for incident, entry in list(entries.items()):
             done = entry["state"] == IncidentState.RESOLVED.value and not self._speaker.owes(entry["memory"])
             if done and now - entry["at"] > KEEP_SECONDS:

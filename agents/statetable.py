@@ -1,11 +1,19 @@
 """State of an agent in a Faust table: one JSON object per key, in Kafka before the next step is taken.
 
 A plain table with JSON keys and the memory store, at-least-once, and nothing else of Faust's tables:
-no windows, no transactions, no isolated partitions. The partition of a write is named, never guessed
-from the current event, and a write is awaited, so a failed one is an error and not a loss.
+no windows, no transactions, no isolated partitions. Three things are not left to Faust:
+
+- The partition of a write is named, never guessed from the current event, and a write is awaited, so
+  that a failed one is an error and not a loss.
+- A stored object carries a version (the offset its owner has consumed), and on recovery the highest
+  version of a key wins, not the last one written: a worker that was frozen, lost its partitions and
+  woke up in the middle of a record may still write what it meant to, after its successor.
+- It carries the name of its table as well: after a rebalance Faust may apply a record that was still
+  under way to whichever table came before it.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import faust
@@ -14,39 +22,61 @@ import orjson
 from agents.topics import STATE_CONFIG
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One key's newest object, still as JSON: most domains are quiet, and need no parsing."""
+
+    partition: int
+    version: int
+    value: bytes
+
+
 class StateTable:
-    """Keys with a JSON object each. Every object carries the partition it belongs to as `partition`."""
+    """Keys with a JSON object each."""
 
     def __init__(self, app: faust.App, name: str, partitions: int) -> None:
+        self._name = name
+        self._stored: dict[str, Stored] = {}
         self._table = app.Table(
             name,
             key_type=str,
             value_type=bytes,  # we write the JSON ourselves: one encoding, and no string inside a string
             partitions=partitions,
             extra_topic_configs=STATE_CONFIG,
+            on_changelog_event=self._recover,
         )
 
     def of_partition(self, partition: int) -> Iterator[tuple[str, dict[str, Any]]]:
-        """All keys of one partition, as recovered and as written since.
+        """All keys of one partition with their objects, as recovered and as written since.
 
-        The store may still hold keys of partitions this worker has lost; they are somebody else's.
+        Keys of partitions that this worker has lost may still be here; they are somebody else's.
         """
-        for key, value in sorted(self._table.data.items()):
-            body = orjson.loads(value)
-            if body["partition"] == partition:
-                yield key, body
+        for key, stored in sorted(self._stored.items()):
+            if stored.partition == partition:
+                yield key, orjson.loads(stored.value)
 
-    async def put(self, partition: int, key: str, body: dict[str, Any]) -> None:
+    async def put(self, partition: int, key: str, version: int, body: dict[str, Any]) -> None:
         """Store `body`; returns when Kafka has it.
 
         Raises:
             KafkaError: Kafka did not take it.
         """
-        value = orjson.dumps({"partition": partition, **body})
+        head = {"table": self._name, "partition": partition, "version": version}
+        value = orjson.dumps(head | body)
         await self._table.send_changelog(partition, key, value)
-        self._table.data[key] = value
+        self._stored[key] = Stored(partition, version, value)
 
     async def drop(self, partition: int, key: str) -> None:
         """Forget a key; returns when Kafka has forgotten it as well."""
         await self._table.send_changelog(partition, key, None)
-        self._table.data.pop(key, None)
+        self._stored.pop(key, None)
+
+    async def _recover(self, event: Any) -> None:
+        """Take over one record of the changelog. What it raises, Faust logs, and the worker fails on."""
+        if event.value is None:
+            self._stored.pop(event.key, None)
+            return
+        head = orjson.loads(event.value)
+        known = self._stored.get(event.key)
+        if head["table"] == self._name and (known is None or head["version"] >= known.version):
+            self._stored[event.key] = Stored(head["partition"], head["version"], event.value)
