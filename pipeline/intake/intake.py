@@ -144,7 +144,7 @@ class Intake:
         """A line that is a half, or one that comes while halves wait. Held: accounted for when finished."""
         key, rejoiner = _stream(line, record), self._rejoiner
         written = self._written(line, record)
-        piece = Half(line, line.text, written, [record], [decoder], line.ended)
+        piece = Half(line, line.text, written, [record], [decoder], line.ended, _high_ns(source))
         half = rejoiner.glue(key, piece) if rejoiner.expects_rest or not line.ended else piece
         if half is None:
             self._raise_high(source, written, record)
@@ -252,10 +252,9 @@ class Intake:
     def _is_overdue(self, half: Half) -> bool:
         """Whether its partition has moved far past it: beyond any disorder in which its rest could come."""
         first = half.records[0]
-        high = self._sources[first.topic, first.partition].high
-        if half.written_ns is None or high is None:
-            return False
-        return high - half.written_ns / NS > OVERDUE_WAITS * self._config.rejoin_seconds
+        source = self._sources[first.topic, first.partition]
+        waited_ns = _high_ns(source) - max(half.came_ns, half.written_ns or 0)
+        return half.written_ns is not None and waited_ns / NS > OVERDUE_WAITS * self._config.rejoin_seconds
 
     def _written(self, line: LogLine, record: RawRecord) -> int | None:
         """When a line was written, as far as that can be believed; to pair halves, not to date events."""
@@ -275,8 +274,7 @@ class Intake:
         excess = self._excess(ns, record)
         if excess is not None:
             raise RefusedError(DeadLetterReason.TIME_OUT_OF_RANGE, excess)
-        if source.high is None or ns / NS > source.high:
-            source.high = ns / NS
+        _move(source, ns, record)
         return ns
 
     def _raise_high(self, source: Source, ns: int | None, record: RawRecord) -> None:
@@ -284,7 +282,7 @@ class Intake:
         if ns is None or (source.high is not None and ns / NS <= source.high):
             return
         if self._excess(ns, record) is None:
-            source.high = ns / NS
+            _move(source, ns, record)
 
     def _excess(self, ns: int, record: RawRecord) -> str | None:
         """What is absurd about an event time, None if nothing is."""
@@ -316,6 +314,21 @@ class Intake:
                 timestamp_ms=record.timestamp_ms,
             )
         )
+
+
+def _move(source: Source, ns: int, record: RawRecord) -> None:
+    """The source has come as far as `ns`, but not past the moment its record was written to Kafka.
+
+    One line from a clock that runs ahead would make everything after it late.
+    """
+    written = _kafka_ns(record)
+    seconds = (ns if written is None else min(ns, written)) / NS
+    if source.high is None or seconds > source.high:
+        source.high = seconds
+
+
+def _high_ns(source: Source) -> int:
+    return 0 if source.high is None else round(source.high * NS)
 
 
 def _kafka_ns(record: RawRecord) -> int | None:

@@ -53,8 +53,8 @@ class Half:
 
     `written_ns`: when it was written, None where no envelope or timestamp says so. `records` are the
     raw records in it, whose first stands for all; `decoders` theirs, empty for one already counted.
-    `came_ns`: how far its stream had come when it arrived. A half that comes out of order waits from
-    then on, as long as any other.
+    `came_ns`: how far its partition, and its stream, had come when it arrived. A half that comes out of
+    order waits from then on, as long as any other.
     """
 
     line: LogLine
@@ -123,7 +123,7 @@ class Rejoiner:
     def add(self, key: Key, half: Half) -> list[Half]:
         """Take in a half; gives what is finished by it: joined, or released for want of room or time."""
         stream = self._streams.setdefault(key, _Stream())
-        half.came_ns = max(stream.clock_ns, half.written_ns or 0)
+        half.came_ns = max(half.came_ns, stream.clock_ns, half.written_ns or 0)
         self._insert(stream, half)
         at = next(at for at, waits in enumerate(stream.halves) if waits is half)
         done = []

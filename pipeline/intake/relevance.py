@@ -12,8 +12,6 @@ LINE_WORDS = (
     b"rror",
     b"caused by",
     b"listening on",
-    b"isconnected",
-    b"cancel",
     b"resolver]",
     b"concurrent DNS",
     b"undercurrent_",

@@ -18,6 +18,11 @@ def test_no_line_of_any_class_fails_the_byte_test(text: str) -> None:
     assert not cannot_matter(fluent_bit(text))
 
 
+def test_no_beginning_of_a_tail_fails_the_byte_test() -> None:
+    """A tail may be cut in two itself; then its first piece holds no word but its own."""
+    assert not cannot_matter(b"caused by: context deadline exceeded")
+
+
 @pytest.mark.parametrize("name", sorted(samples_of_shippers()))
 def test_whatever_gives_a_signal_passes_the_byte_test(name: str) -> None:
     """For every shipper: if a record tells something, the byte test lets it through."""

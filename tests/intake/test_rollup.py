@@ -101,6 +101,15 @@ def test_beyond_the_bound_the_count_is_estimated_well() -> None:
     assert all(one.time == symptom.second and one.request is None for one in symptom.observations)
 
 
+@pytest.mark.parametrize("events", [BOUND + 1, 2 * BOUND + 1, 50])
+def test_a_roll_up_that_was_cut_shows_it(events: int) -> None:
+    """More were seen than are kept, by one or by many: or else merging would take the count for exact."""
+    batch = _run([_cancelled(number, "registry-a", 30) for number in range(1, events + 1)], set())[0]
+    (symptom,) = symptoms(batch)
+    assert len(symptom.observations) == BOUND
+    assert symptom.count > BOUND
+
+
 def test_an_estimate_is_a_function_of_the_kept_ids_alone() -> None:
     """The k-th smallest id as a fraction of the id space says how many there were."""
     ids = [f"{number:016x}" for number in range(0, 1 << 60, 1 << 54)]
