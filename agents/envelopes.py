@@ -173,9 +173,14 @@ def as_upstream_writes(text: str) -> str:
     quotes away only where a value is all of `[A-Za-z0-9.-]`, prints numbers, durations and maps bare,
     and ends the line with a space. A line that is not logrus text, or is of release 3, stays as it is.
     """
-    pairs = list(_PAIR.finditer(text))
-    if not pairs or pairs[0].start() != 0 or sum(len(pair[0]) for pair in pairs) != len(text):
-        return text
+    pairs = []
+    end = 0
+    while end < len(text):
+        pair = _PAIR.match(text, end)
+        if pair is None:
+            return text
+        pairs.append(pair)
+        end = pair.end()
     if _RELEASE_3.search(text):
         return text
     return "".join(f"{pair[1]}={_upstream_value(pair[1], pair[2])} " for pair in pairs)

@@ -1,6 +1,7 @@
 """What shippers write: the envelope of each, and the pieces a runtime makes of a v2 error."""
 
 import re
+import time
 from pathlib import Path
 
 import orjson
@@ -106,6 +107,16 @@ def test_the_pieces_of_a_line_follow_each_other_in_time() -> None:
 def test_other_lines_are_not_split(text: str) -> None:
     """Access logs, JSON, broken lines and release 3, which writes its line breaks as `\\n`, stay whole."""
     assert wrap_line(line(text), ENVELOPES["plain"], split=True) == [text.encode()]
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 1_000_000, 'time="' + "\\" * 1_000_000, '"=' * 500_000, '"' * 1_000_000]
+)
+def test_a_huge_line_costs_no_more_than_its_length(text: str) -> None:
+    """A megabyte of nonsense is passed on at once: a scan that went back would take minutes."""
+    started = time.process_time()
+    assert wrap_line(line(text), ENVELOPES["plain"], split=True) == [text.encode()]
+    assert time.process_time() - started < 2
 
 
 def test_a_resolver_line_is_not_split() -> None:
