@@ -143,9 +143,8 @@ class Correlate:
         end = self._end_of(message.tp)
         if end is not None and newest >= end:
             raise StaleStateError(
-                f"the state of partition {message.partition} has consumed {message.topic} up to offset {newest}, "
-                f"which ends at {end}: the topic was created anew. Delete the state topics of {self._settings.app_id} "
-                "as well, or choose another app_id"
+                f"state of {message.topic}/{message.partition} is at offset {newest}, which ends at {end}: "
+                f"it was created anew. Delete the state topics of {self._settings.app_id}, or change app_id"
             )
         self._partitions[message.partition] = partition
         return partition
@@ -198,7 +197,7 @@ class Correlate:
                     id=output.id,
                     kind=output.kind.value,
                     domain=domain,
-                    cause=incident.cause.value,
+                    cause=str(incident.cause),
                     state=incident.state.value,
                     event_time=output.at,
                 )

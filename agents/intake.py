@@ -8,26 +8,25 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from mode import Service
 
 from agents import log
 from agents.connection import aiokafka_options, rebalance_timeout_seconds
 from agents.deadletters import dead_letter
+from agents.frames import outgoing
 from agents.health import Health
-from agents.outbox import RECORD_BYTES_MAX, Outbox, Outgoing
+from agents.outbox import Outbox, Outgoing
+from agents.positions import Positions, Reached
 from agents.settings import Settings
-from agents.sources import Place, Sources
+from agents.sources import Sources
 from agents.telemetry import Telemetry
-from agents.topics import partition_of
 from pipeline.intake import Intake, RawRecord
-from schemas import DeadLetter, DeadLetterReason, Frame, Progress, Sample, Signal, SourceProgress, encode
+from schemas import DeadLetter, DeadLetterReason, Progress, SourceProgress, encode
 
 POLL_SECONDS = 0.1
 BATCH_RECORDS = 2_000
@@ -53,6 +52,7 @@ class IntakeService(Service):
         self._worker = f"{socket.gethostname()}-{os.getpid()}"
         self._group = f"{settings.app_id}-intake"
         self._consumer: Any = None
+        self._positions: Positions
         self._intake = Intake(settings.intake_config())
         self._sources = Sources(settings.intake, time.monotonic())
         # Whoever moves the intake or the consumer's position holds the lock: the loop below, or a
@@ -64,7 +64,6 @@ class IntakeService(Service):
         self._flushed_at = time.monotonic()
         self._reported: tuple[SourceProgress, ...] = ()
         self._reported_at = 0.0
-        self._committed: dict[TopicPartition, tuple[int, str]] = {}
         super().__init__(**kwargs)
 
     async def on_start(self) -> None:
@@ -81,6 +80,7 @@ class IntakeService(Service):
             max_poll_records=BATCH_RECORDS,
         )
         await self._consumer.start()
+        self._positions = Positions(self._settings, self._consumer, self._group)
         self._consumer.subscribe(list(self._settings.topics.raw), listener=_Rebalance(self))
 
     async def on_stop(self) -> None:
@@ -168,7 +168,7 @@ class IntakeService(Service):
         names = self._settings.topics
         await self._outbox.send(
             [
-                *self._frames(batch.frames),
+                *outgoing(batch.frames, names),
                 *(Outgoing(names.dead_letters, encode(letter)) for letter in letters),
             ]
         )
@@ -177,13 +177,6 @@ class IntakeService(Service):
         await self._say_progress()
         await self._commit()
         self._telemetry.flushed(batch.counts, len(batch.frames), letters)
-
-    def _frames(self, frames: Iterable[Frame]) -> Iterator[Outgoing]:
-        names = self._settings.topics
-        for frame in frames:
-            partition = partition_of(frame.domain, names.partitions)
-            for value in encoded(frame):
-                yield Outgoing(names.signals, value, frame.domain.encode(), partition)
 
     async def _look(self) -> None:
         """Take over how far the intake has read and where the consumer stands."""
@@ -199,7 +192,7 @@ class IntakeService(Service):
         self._telemetry.reading(self._sources)
         lags = [self._sources.lag(place) for place in self._sources.places()]
         if None not in lags:
-            position = sum(self._sources.position(place) for place in self._sources.places())
+            position = sum(self._sources.position(place) or 0 for place in self._sources.places())
             self._health.beat("intake", position, sum(lag or 0 for lag in lags), now)
 
     async def _say_progress(self) -> None:
@@ -220,39 +213,16 @@ class IntakeService(Service):
         return {topic: len(partitions) for topic, partitions in counts.items() if partitions}
 
     async def _commit(self) -> None:
-        """Commit how far Kafka has what became of the records, with the event time reached there.
-
-        Event time travels with the position, so that the next reader of a partition that has fallen
-        silent knows what time it is there.
-        """
+        """Commit how far Kafka has what became of the records, with the event time reached there."""
         held = self._intake.held_offsets()
         times = {source.source: source.time for source in self._reported}
-        offsets = {}
+        reached = {}
         for place in self._sources.places():
-            partition = TopicPartition(*place)
-            if self._consumer.highwater(partition) is None:
-                continue
-            position = await self._consumer.position(partition)
-            offset = min(position, held.get(place, position))
-            note = orjson.dumps({"time": times.get(f"{place[0]}/{place[1]}")}).decode()
-            if self._worth_committing(partition, offset, note):
-                offsets[partition] = (offset, note)
-        if not offsets:
-            return
-        try:
-            await self._consumer.commit(offsets)
-            self._committed |= offsets
-        except (CommitFailedError, IllegalStateError) as error:
-            # The group has moved on without this worker: others read these records again.
-            self._journal.warning("commit_refused", error=repr(error))
-
-    def _worth_committing(self, partition: TopicPartition, offset: int, note: str) -> bool:
-        """A new position always; time that passes over a silent partition every ten seconds or so."""
-        before = self._committed.get(partition)
-        if before is None or before[0] != offset:
-            return True
-        then, now = orjson.loads(before[1])["time"], orjson.loads(note)["time"]
-        return now is not None and (then is None or now - then >= 10)
+            position = self._sources.position(place)
+            if position is not None:
+                offset = min(position, held.get(place, position))
+                reached[place] = Reached(offset, times.get(f"{place[0]}/{place[1]}"))
+        await self._positions.commit(reached)
 
     def _align(self) -> None:
         assigned = {TopicPartition(*place) for place in self._sources.places()}
@@ -271,13 +241,14 @@ class IntakeService(Service):
                 self._assigned = False
                 self._intake = Intake(self._settings.intake_config())
                 self._sources.assign({}, time.monotonic())
-                self._committed, self._reported = {}, ()
+                self._positions.forget()
+                self._reported = ()
         self._reset()
         self._journal.info("partitions_revoked", partitions=_names(revoked))
 
     async def gain(self, assigned: Iterable[TopicPartition]) -> None:
         """Begin to read, each partition at the event time its last reader had reached."""
-        remembered = await self._remembered(assigned)
+        remembered = await self._positions.remembered(assigned)
         async with self._lock:
             self._sources.assign(remembered, time.monotonic())
             self._assigned = True
@@ -287,21 +258,6 @@ class IntakeService(Service):
     def _reset(self) -> None:
         self._telemetry.reassigned("intake")
         self._health.reset("intake")
-
-    async def _remembered(self, partitions: Iterable[TopicPartition]) -> dict[Place, float | None]:
-        found: dict[Place, float | None] = {(one.topic, one.partition): None for one in partitions}
-        if not found:
-            return found
-        admin = AIOKafkaAdminClient(**aiokafka_options(self._settings))
-        try:
-            await admin.start()
-            notes = await admin.list_consumer_group_offsets(self._group, partitions=list(partitions))
-        finally:
-            await admin.close()
-        for partition, committed in notes.items():
-            if committed.offset >= 0 and committed.metadata:
-                found[partition.topic, partition.partition] = orjson.loads(committed.metadata)["time"]
-        return found
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped base
@@ -313,31 +269,6 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped ba
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         await self._service.gain(assigned)
-
-
-def encoded(frame: Frame) -> Iterator[bytes]:
-    """The frame as one record, or as several when it is too large for one: signals are independent."""
-    value = encode(frame)
-    if len(value) <= RECORD_BYTES_MAX:
-        yield value
-    elif len(frame.signals) > 1:
-        middle = len(frame.signals) // 2
-        for part in (frame.signals[:middle], frame.signals[middle:]):
-            yield from encoded(Frame(domain=frame.domain, signals=part))
-    else:
-        yield from encoded(Frame(domain=frame.domain, signals=(_smaller(frame.signals[0]),)))
-
-
-def _smaller(signal: Signal) -> Signal:
-    """The same signal with fewer observations: the ones with the smallest ids, as any roll-up keeps.
-
-    Raises:
-        ValueError: nothing is left to leave out; one observation alone cannot be that large.
-    """
-    if isinstance(signal, Sample) or (len(signal.observations) < 2 and not signal.exemplars):
-        raise ValueError(f"a single {signal.type} does not fit into {RECORD_BYTES_MAX} bytes")
-    kept = sorted(signal.observations, key=lambda one: one.id)[: max(1, len(signal.observations) // 2)]
-    return signal.model_copy(update={"observations": tuple(kept), "exemplars": ()})
 
 
 def _names(partitions: Iterable[TopicPartition]) -> list[str]:

@@ -89,7 +89,7 @@ class Notify:
             "offset": offset,
             "at": change.at,
             "state": incident.state.value,
-            "cause": incident.cause.value,
+            "cause": str(incident.cause),
         }
         await self._put(partition, incident.id, entry)
 

@@ -33,13 +33,17 @@ class Outgoing:
     partition: int | None = None
 
 
+class TooLargeError(ValueError):
+    """A record is larger than `RECORD_BYTES_MAX`: a bug of whoever made it, and not to be tried again."""
+
+
 class Outbox:
     """Writes records and waits until all in-sync replicas have them."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
-        self._log = log.get("outbox")
+        self._journal = log.get("outbox")
 
     async def start(self) -> None:
         """Connect. Raises KafkaError when no broker answers."""
@@ -61,15 +65,11 @@ class Outbox:
         if self._producer is not None:
             await self._producer.stop()
 
-    async def partitions(self, topic: str) -> int:
-        """Number of partitions of `topic` as Kafka tells it."""
-        return len(await self._connected().partitions_for(topic))
-
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Write `records`; returns when Kafka has them all. What fails is tried again until it works.
 
         Raises:
-            MessageSizeTooLargeError: a record is larger than `RECORD_BYTES_MAX`; a bug of the caller.
+            TooLargeError: a record is larger than Kafka takes.
         """
         left, attempt = list(records), 0
         while left:
@@ -77,10 +77,10 @@ class Outbox:
             if error is not None:
                 pause = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
                 attempt += 1
-                self._log.warning("write_failed", records=len(left), error=repr(error), retry_seconds=pause)
+                self._journal.warning("write_failed", records=len(left), error=repr(error), retry_seconds=pause)
                 await asyncio.sleep(pause)
             elif attempt:
-                self._log.info("write_recovered", attempts=attempt + 1)
+                self._journal.info("write_recovered", attempts=attempt + 1)
 
     async def _attempt(self, records: Sequence[Outgoing]) -> tuple[list[Outgoing], KafkaError | None]:
         """Try each record once; returns those that Kafka has not confirmed, and one reason."""
@@ -93,14 +93,16 @@ class Outbox:
                     record.topic, record.value, key=record.key, partition=record.partition
                 )
                 pending.append((record, sent))
-            except MessageSizeTooLargeError:
-                raise
+            except MessageSizeTooLargeError as refused:
+                raise TooLargeError(f"{len(record.value)} bytes for {record.topic}") from refused
             except KafkaError as refused:
                 failed.append(record)
                 error = refused
         answers = await asyncio.gather(*(sent for _, sent in pending), return_exceptions=True)
         for (record, _), answer in zip(pending, answers, strict=True):
-            if isinstance(answer, KafkaError) and not isinstance(answer, MessageSizeTooLargeError):
+            if isinstance(answer, MessageSizeTooLargeError):
+                raise TooLargeError(f"{len(record.value)} bytes for {record.topic}") from answer
+            if isinstance(answer, KafkaError):
                 failed.append(record)
                 error = answer
             elif isinstance(answer, BaseException):

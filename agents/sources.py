@@ -59,9 +59,9 @@ class Sources:
         """Records left to read, None while unknown."""
         return self._sources[place].lag
 
-    def position(self, place: Place) -> int:
-        """Next offset to read, 0 while unknown."""
-        return self._sources[place].position or 0
+    def position(self, place: Place) -> int | None:
+        """Next offset to read, None while unknown."""
+        return self._sources[place].position
 
     def high(self, place: Place) -> float | None:
         """Highest event time read, None while there is none."""
