@@ -227,6 +227,15 @@ def test_a_time_from_the_future_moves_no_source(value: bytes) -> None:
     assert intake.sources()["registry.logs", 0].declared is False
 
 
+def test_a_clock_that_runs_ahead_a_little_moves_its_source_to_the_kafka_timestamp_only() -> None:
+    """The line is believed and counted, but it cannot make what comes after it late."""
+    intake = Intake(IntakeConfig())
+    value = fluent_bit('time="2026-11-23T10:10:30Z" level=info msg="listening on :5000"')
+    intake.receive(record(value, at=AT))
+    assert intake.sources()["registry.logs", 0].high == AT
+    assert intake.flush().counts.symptoms == {"process_started": 1}
+
+
 def test_a_kafka_timestamp_that_is_none_judges_nothing() -> None:
     """Brokers and bridges without create time write -1 or 0; then only the absolute bounds count."""
     for stamp in (-1, 0, None):
