@@ -77,7 +77,9 @@ class Outbox:
             if error is not None:
                 pause = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
                 attempt += 1
-                self._journal.warning("write_failed", records=len(left), error=repr(error), retry_seconds=pause)
+                self._journal.warning(
+                    "write_failed", records=len(left), error=repr(error), retry_seconds=pause
+                )
                 await asyncio.sleep(pause)
             elif attempt:
                 self._journal.info("write_recovered", attempts=attempt + 1)

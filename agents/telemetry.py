@@ -137,7 +137,7 @@ class Telemetry:
     def said(self, output: Output) -> None:
         """A change or a decision is in Kafka."""
         if isinstance(output, Change):
-            labels = output.kind.value, output.str(incident.cause)
+            labels = output.kind.value, str(output.incident.cause)
             self._metrics["changes_total"].labels(*labels).inc()
             if output.kind is ChangeKind.LATE:
                 self._metrics["late_total"].inc()

@@ -164,11 +164,9 @@ def test_lists_from_the_environment_are_yaml() -> None:
 
 def test_a_variable_that_is_nearly_a_setting_gets_a_warning() -> None:
     """A typo in a variable's name is told; what Kubernetes sets for a service of our name is not ours."""
-    environ = {"UNDERCURRENT_TOPICS_PARTITION": "3", "UNDERCURRENT_SERVICE_HOST": "10.0.0.1"}
+    environ = {"UNDERCURRENT_WEB_PROT": "3", "UNDERCURRENT_SERVICE_HOST": "10.0.0.1"}
     found = warnings(load_settings(None, environ), environ)
-    assert found == [
-        "environment: UNDERCURRENT_TOPICS_PARTITION is no setting, did you mean UNDERCURRENT_TOPICS_PARTITIONS?"
-    ]
+    assert found == ["environment: UNDERCURRENT_WEB_PROT is no setting, did you mean UNDERCURRENT_WEB_PORT?"]
 
 
 def test_a_token_without_a_channel_gets_a_warning() -> None:
@@ -185,7 +183,7 @@ def test_check_config_prints_every_problem_and_exits_with_2(file: Path) -> None:
     )
     assert result.exit_code == 2
     lines = result.stderr.splitlines()
-    assert [line.split(": ")[0] for line in lines] == [f"{file}:1", f"{file}:3", "environment"]
+    assert {line.split(": ")[0] for line in lines} == {f"{file}:1", f"{file}:3", "environment"}
 
 
 def test_check_config_says_that_all_is_well(file: Path) -> None:
