@@ -33,6 +33,8 @@ lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@find agents pipeline schemas tools tests bench -name '*.py' -exec wc -l {} + \
+	  | awk '$$2 != "total" && $$1 > 400 { print "note: " $$2 " has " $$1 " lines; is it one thought?" }'
 
 fmt: setup ## Format the code
 	$(BIN)/ruff check --fix
