@@ -66,7 +66,7 @@ _REQUEST = (
 def healthy(number: int) -> Iterator[bytes]:
     if number % 5 < 2:
         line = (
-            '10.1.2.9 - - [23/Nov/2026:09:10:00 +0000] "GET /v2/team-7/app-3/manifests/latest HTTP/1.1" 200 528 '
+            '10.1.2.9 - - [23/Nov/2026:09:10:00 +0000] "GET /v2/team/app/manifests/latest HTTP/1.1" 200 528 '
             '"" "docker/20.10.5 go/go1.15.15 git-commit/363e9a8 kernel/5.10.0 os/linux arch/amd64"'
         )
     else:
@@ -132,9 +132,8 @@ def measure(name: str, write: Callable[[int], Iterator[bytes]], records: int) ->
             kept += sum(batch.counts.records.values())
     elapsed = process_time() - start
     size = sum(map(len, values)) / len(values)
-    print(
-        f"{name:8} {records / elapsed:>9,.0f} records/s   {size:4.0f} bytes   kept {kept:,}, signals {signals:,}"
-    )
+    rate = records / elapsed
+    print(f"{name:8} {rate:>9,.0f} records/s   {size:4.0f} bytes   kept {kept:,}, signals {signals:,}")
 
 
 def main() -> None:

@@ -10,20 +10,13 @@ import base64
 from functools import lru_cache
 
 from pipeline.intake.classify import Teller, classify, route_of
+from pipeline.intake.dating import Dating, high_ns
 from pipeline.intake.entry import NOWHERE, Entry, Lifecycle, LogLine, Marker, Reading
 from pipeline.intake.envelope import decode
 from pipeline.intake.identity import Place, Places
-from pipeline.intake.instants import NS, from_rfc3339, from_written
+from pipeline.intake.instants import NS, from_written
 from pipeline.intake.logrus import Parsed, completed, parse, parse_fields, parse_text
-from pipeline.intake.record import (
-    LATEST_EVENT_TIME,
-    Batch,
-    Counts,
-    IntakeConfig,
-    RawRecord,
-    RefusedError,
-    Source,
-)
+from pipeline.intake.record import Batch, Counts, IntakeConfig, RawRecord, RefusedError, Source
 from pipeline.intake.rejoin import Half, Key, Rejoiner, is_open, is_tail
 from pipeline.intake.relevance import cannot_matter, glance_at_time
 from pipeline.intake.rollup import Event, Raw, Rollups, Slot, event_id, good_id
@@ -49,6 +42,7 @@ class Intake:
         self._places = Places(config.domains, config.default_domain)
         self._rollups = Rollups(config.observations_per_rollup)
         self._rejoiner = Rejoiner(config.rejoin_seconds)
+        self._dating = Dating(config)
         self._counts = Counts()
         self._dead: list[DeadLetter] = []
         self._sources: dict[tuple[str, int], Source] = {}
@@ -67,7 +61,7 @@ class Intake:
             self._refuse(record, RefusedError(DeadLetterReason.OVERSIZE, detail))
         elif cannot_matter(value) and not self._rejoiner.expects_rest:
             self._drop("irrelevant")
-            self._raise_high(source, from_written(glance_at_time(value)), record)
+            self._dating.notice(from_written(glance_at_time(value)), record, source)
         else:
             try:
                 self._read(record, value, source)
@@ -123,7 +117,7 @@ class Intake:
         if isinstance(entry, Lifecycle):
             return self._lifecycle(record, entry, source)
         if isinstance(entry, Marker):
-            self._dated(entry.event_ns, record, source)
+            self._dating.believe(entry.event_ns, record, source)
             source.declared = True
             return MARKED
         return entry.reason
@@ -135,7 +129,7 @@ class Intake:
             good = completed(line.text)
             if good is not None and (good.duration_seconds or 0.0) < self._config.slow_request_seconds:
                 return self._count_good(record, line, good, source)
-        line = unwrap(line, _kafka_ns(record))
+        line = unwrap(line, self._dating.of_kafka(record))
         if not line.ended or len(self._rejoiner) or is_open(line.text) or is_tail(line.text):
             return self._split(record, line, source, decoder)
         return self._tell(record, line, parse(line.text), source)
@@ -143,14 +137,14 @@ class Intake:
     def _split(self, record: RawRecord, line: LogLine, source: Source, decoder: str) -> str:
         """A line that is a half, or one that comes while halves wait. Held: accounted for when finished."""
         key, rejoiner = _stream(line, record), self._rejoiner
-        written = self._written(line, record)
-        piece = Half(line, line.text, written, [record], [decoder], line.ended, _high_ns(source))
+        written = self._dating.of_piece(line.written, record)
+        piece = Half(line, line.text, written, [record], [decoder], line.ended, high_ns(source))
         half = rejoiner.glue(key, piece) if rejoiner.expects_rest or not line.ended else piece
         if half is None:
-            self._raise_high(source, written, record)
+            self._dating.notice(written, record, source)
             return HELD
         if not half.is_whole and half.ended:
-            self._raise_high(source, written, record)
+            self._dating.notice(written, record, source)
             self._finish(rejoiner.add(key, half))
             return HELD
         self._finish(rejoiner.pass_time(key, written))
@@ -165,11 +159,11 @@ class Intake:
         """Classify one whole line and count what it tells."""
         finding = classify(parsed, self._config.slow_request_seconds)
         if isinstance(finding, str):
-            self._raise_high(source, _event_ns(parsed, line, record), record)
+            self._dating.notice(self._dating.of_line(parsed.time, line.written, record), record, source)
             return finding
         if finding.kind is SymptomKind.REQUEST_OK:
             return self._count_good(record, line, parsed, source)
-        ns = self._dated(_event_ns(parsed, line, record), record, source)
+        ns = self._dating.believe(self._dating.of_line(parsed.time, line.written, record), record, source)
         place = self._places.find(line.labels, record.topic, line.extra)
         instance = _instance(place, parsed, finding.teller)
         slot = Slot(
@@ -194,7 +188,7 @@ class Intake:
 
     def _count_good(self, record: RawRecord, line: LogLine, parsed: Parsed, source: Source) -> str:
         """Count a request that went well and fast."""
-        ns = self._dated(_event_ns(parsed, line, record), record, source)
+        ns = self._dating.believe(self._dating.of_line(parsed.time, line.written, record), record, source)
         place = self._places.find(line.labels, record.topic, line.extra)
         instance = _instance(place, parsed, Teller.SERVICE)
         if instance != place.instance:
@@ -203,7 +197,7 @@ class Intake:
         return KEPT
 
     def _reading(self, record: RawRecord, reading: Reading, source: Source) -> str:
-        ns = self._dated(_required_ns(reading.written, record), record, source)
+        ns = self._dating.believe(self._dating.of_reading(reading.written, record), record, source)
         place = self._places.find(reading.labels, record.topic, reading.extra)
         sample = Sample(
             kind=reading.kind,
@@ -219,7 +213,7 @@ class Intake:
         return KEPT
 
     def _lifecycle(self, record: RawRecord, entry: Lifecycle, source: Source) -> str:
-        ns = self._dated(_required_ns(entry.written, record), record, source)
+        ns = self._dating.believe(self._dating.of_reading(entry.written, record), record, source)
         place = self._places.find(entry.labels, record.topic)
         kind = SymptomKind.PROCESS_STARTED if entry.started else SymptomKind.PROCESS_EXITED
         slot = Slot(entry.domain or place.domain, kind, place.instance, place.host, ns // NS, None, None)
@@ -253,49 +247,8 @@ class Intake:
         """Whether its partition has moved far past it: beyond any disorder in which its rest could come."""
         first = half.records[0]
         source = self._sources[first.topic, first.partition]
-        waited_ns = _high_ns(source) - max(half.came_ns, half.written_ns or 0)
+        waited_ns = high_ns(source) - max(half.came_ns, half.written_ns or 0)
         return half.written_ns is not None and waited_ns / NS > OVERDUE_WAITS * self._config.rejoin_seconds
-
-    def _written(self, line: LogLine, record: RawRecord) -> int | None:
-        """When a line was written, as far as that can be believed; to pair halves, not to date events."""
-        for ns in (from_written(line.written), _kafka_ns(record)):
-            if ns is not None and self._excess(ns, record) is None:
-                return ns
-        return None
-
-    def _dated(self, ns: int | None, record: RawRecord, source: Source) -> int:
-        """An event time that is believed; its source has come this far.
-
-        Raises:
-            RefusedError: there is none, or it is absurd.
-        """
-        if ns is None:
-            raise RefusedError(DeadLetterReason.TIME_OUT_OF_RANGE, "neither it nor its envelope bears a time")
-        excess = self._excess(ns, record)
-        if excess is not None:
-            raise RefusedError(DeadLetterReason.TIME_OUT_OF_RANGE, excess)
-        _move(source, ns, record)
-        return ns
-
-    def _raise_high(self, source: Source, ns: int | None, record: RawRecord) -> None:
-        """The same for what is dropped anyway: a time that is not believed changes nothing."""
-        if ns is None or (source.high is not None and ns / NS <= source.high):
-            return
-        if self._excess(ns, record) is None:
-            _move(source, ns, record)
-
-    def _excess(self, ns: int, record: RawRecord) -> str | None:
-        """What is absurd about an event time, None if nothing is."""
-        seconds = ns / NS
-        if not self._config.oldest_event_time <= seconds <= LATEST_EVENT_TIME:
-            return f"event time {seconds:.0f} is outside what can be"
-        stamp = record.timestamp_ms
-        if stamp is None or stamp / 1000 < self._config.oldest_event_time:
-            return None
-        ahead = seconds - stamp / 1000
-        if ahead > self._config.future_seconds_max:
-            return f"event time {seconds:.0f} is {ahead:.0f} s ahead of the record's Kafka timestamp"
-        return None
 
     def _drop(self, reason: str) -> None:
         self._counts.dropped[reason] = self._counts.dropped.get(reason, 0) + 1
@@ -314,44 +267,6 @@ class Intake:
                 timestamp_ms=record.timestamp_ms,
             )
         )
-
-
-def _move(source: Source, ns: int, record: RawRecord) -> None:
-    """The source has come as far as `ns`, but not past the moment its record was written to Kafka.
-
-    One line from a clock that runs ahead would make everything after it late.
-    """
-    written = _kafka_ns(record)
-    seconds = (ns if written is None else min(ns, written)) / NS
-    if source.high is None or seconds > source.high:
-        source.high = seconds
-
-
-def _high_ns(source: Source) -> int:
-    return 0 if source.high is None else round(source.high * NS)
-
-
-def _kafka_ns(record: RawRecord) -> int | None:
-    return record.timestamp_ms * 1_000_000 if record.timestamp_ms and record.timestamp_ms > 0 else None
-
-
-def _event_ns(parsed: Parsed, line: LogLine, record: RawRecord) -> int | None:
-    """The line's own time, else the envelope's, else Kafka's."""
-    ns = from_rfc3339(parsed.time) if parsed.time else None
-    if ns is None:
-        ns = from_written(line.written)
-    return _kafka_ns(record) if ns is None else ns
-
-
-def _required_ns(written: object, record: RawRecord) -> int | None:
-    """The time of a reading; one that is there and cannot be read is not replaced by Kafka's."""
-    if written is None:
-        return _kafka_ns(record)
-    ns = from_written(written)
-    if ns is None:
-        detail = f"its time {str(written)[:60]!r} cannot be read"
-        raise RefusedError(DeadLetterReason.TIME_OUT_OF_RANGE, detail)
-    return ns
 
 
 def _raw(record: RawRecord) -> Raw:

@@ -4,9 +4,6 @@ from dataclasses import dataclass, field
 
 from schemas import DeadLetter, DeadLetterReason, Frame
 
-LATEST_EVENT_TIME = 4_102_444_800.0
-"""2100-01-01: a time beyond it is absurd whatever the record's Kafka timestamp says."""
-
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:

@@ -238,8 +238,9 @@ def test_a_clock_that_runs_ahead_a_little_moves_its_source_to_the_kafka_timestam
 
 def test_a_kafka_timestamp_that_is_none_judges_nothing() -> None:
     """Brokers and bridges without create time write -1 or 0; then only the absolute bounds count."""
-    for stamp in (-1, 0, None):
+    for stamp in (-1, 0, 5, None):
         intake = Intake(IntakeConfig())
         value = fluent_bit('time="2026-11-23T09:10:30Z" level=info msg="listening on :5000"')
         intake.receive(RawRecord("registry.logs", 0, 0, stamp, None, value))
         assert intake.flush().counts.symptoms == {"process_started": 1}
+        assert intake.sources()["registry.logs", 0].high == AT - 0.5
