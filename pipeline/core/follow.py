@@ -9,7 +9,7 @@ Laws:
 from pipeline.core.incident import Member, OpenIncident
 from pipeline.core.open import CONFIRMED_FOR_SECONDS
 from pipeline.core.state import DomainState
-from pipeline.diagnosis import Standing, Verdict, View, examine, weigh
+from pipeline.diagnosis import Standing, Verdict, View, examine, finding_on, weigh
 from pipeline.diagnosis.advice import advise
 from pipeline.diagnosis.timeline import steps
 from pipeline.diagnosis.words import amount, clock, seconds
@@ -74,7 +74,7 @@ def _confirm(incident: OpenIncident, member: Member, view: View, second: int) ->
             incident.last_sign_at = max(incident.last_sign_at, started)
         return True
     findings = examine(view)
-    finding = findings[incident.cause]
+    finding = findings.get(incident.cause) or finding_on(view, incident.cause)
     due = any(other.standing is Standing.PENDING for other in findings.values())
     if due and finding.standing in (Standing.PENDING, Standing.UNDECIDED):
         member.confirmed_at = float(second + 1)  # the cause stands until its measurement says otherwise
@@ -147,16 +147,16 @@ def _rejudge(state: DomainState, incident: OpenIncident, second: int) -> list[Ch
         if verdict.cause is Cause.UNPROVEN and not first_settled:
             return []
         return [_diagnosed(incident, float(now))]
-    if named and verdict.cause is not incident.cause and _refuted(verdict, view, incident.cause):
+    if named and verdict.cause != incident.cause and _refuted(verdict, view, incident.cause):
         lost = incident.cause
         _take_verdict(incident, verdict, instance, view, told_at)
-        incident.trigger = incident.trigger or f"was taken for {lost.value} at first"
+        incident.trigger = incident.trigger or f"was taken for {lost} at first"
         return [_diagnosed(incident, float(now))]
     return []
 
 
-def _refuted(verdict: Verdict, view: View, cause: Cause) -> bool:
-    return examine(view)[cause].standing is Standing.REFUTED and bool(view.requests)
+def _refuted(verdict: Verdict, view: View, cause: Cause | str) -> bool:
+    return finding_on(view, cause).standing is Standing.REFUTED and bool(view.requests)
 
 
 def _leading_view(
@@ -188,8 +188,8 @@ def _diagnosed(incident: OpenIncident, now: float) -> Change:
         missing = [r.reason for r in incident.rivals if r.standing.value == "undecided"]
         reason = "no cause is carried by evidence" + (f": {missing[0]}" if missing else "")
     else:
-        fact = incident.evidence[0].text if incident.evidence else incident.cause.value
-        reason = f"cause: {incident.cause.value} ({incident.confidence:.2f}): {fact}"
+        fact = incident.evidence[0].text if incident.evidence else incident.cause
+        reason = f"cause: {incident.cause} ({incident.confidence:.2f}): {fact}"
     return incident.change(ChangeKind.DIAGNOSED, now, reason)
 
 
@@ -247,7 +247,7 @@ def _refresh(state: DomainState, incident: OpenIncident, second: int) -> None:
     """Bring evidence and rivals up to date where the verdict stands, without moving its time."""
     _, view = _leading_view(state, incident, second)
     verdict = weigh(view)
-    if verdict.cause is incident.cause and verdict.cause is not Cause.UNPROVEN:
+    if verdict.cause == incident.cause and verdict.cause is not Cause.UNPROVEN:
         incident.evidence, incident.rivals = verdict.evidence, verdict.rivals
         incident.level = verdict.level or incident.level
         incident.confidence = max(incident.confidence, verdict.confidence)

@@ -32,9 +32,13 @@ class Ruling:
     reason: str
 
 
-def starved_at(view: View, second: int) -> bool:
-    """Whether a CPU episode of the view's instance covers the whole second."""
-    return any(episode.covers(second) and episode.covers(second + 1, 1.0) for episode in view.episodes)
+def starved_at(view: View, second: int, level: str | None = None) -> bool:
+    """Whether a CPU episode of the view's instance, of `level` if given, covers the whole second."""
+    return any(
+        episode.covers(second) and episode.covers(second + 1, 1.0)
+        for episode in view.episodes
+        if level is None or episode.level == level
+    )
 
 
 def harmless(view: View, held: Held, healthy_peers: list[str]) -> str | None:

@@ -19,6 +19,7 @@ from schemas import (
     IncidentState,
     Rival,
     Step,
+    cause_named,
 )
 
 NAMES_MAX = 64
@@ -43,10 +44,13 @@ class Member:
     start: float
     end: float | None = None
     clients: tuple[str, ...] | None = None
+    marks: tuple[str, ...] | None = None
 
     def takes(self, request: Request) -> bool:
         """Whether `request` overlaps what the cause explains."""
         if self.clients is not None and request.client not in self.clients:
+            return False
+        if self.marks is not None and request.marks.isdisjoint(self.marks):
             return False
         return request.end >= self.start and (self.end is None or request.start <= self.end)
 
@@ -57,6 +61,7 @@ class Member:
             self.start = min(self.start, explains.start)
             self.end = explains.end
             self.clients = explains.clients
+            self.marks = explains.marks
 
 
 @dataclass(slots=True)
@@ -69,7 +74,7 @@ class OpenIncident:
 
     id: str
     domain: str
-    cause: Cause
+    cause: Cause | str
     opened_at: float
     first_symptom_at: float
     last_sign_at: float
@@ -184,10 +189,16 @@ class OpenIncident:
     def restore(cls, snapshot: dict[str, Any]) -> "OpenIncident":
         """The incident that gave `snapshot`."""
         plain = dict(snapshot)
-        plain["cause"] = Cause(plain["cause"])
+        plain["cause"] = cause_named(plain["cause"])
         plain["state"] = IncidentState(plain["state"])
         plain["members"] = {
-            name: Member(**{**member, "clients": _maybe_tuple(member["clients"])})
+            name: Member(
+                **{
+                    **member,
+                    "clients": _maybe_tuple(member["clients"]),
+                    "marks": _maybe_tuple(member.get("marks")),
+                }
+            )
             for name, member in plain["members"].items()
         }
         for name, noun in (

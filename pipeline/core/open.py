@@ -87,7 +87,7 @@ def _open_burst(state: DomainState, second: int, instance: str, requests: list[R
 def _within(explains: Explains | None, request: Request) -> bool:
     if explains is None:
         return True
-    return Member(0, 0, explains.start, explains.end, explains.clients).takes(request)
+    return Member(0, 0, explains.start, explains.end, explains.clients, explains.marks).takes(request)
 
 
 def _open_beside(state: DomainState, second: int, instance: str) -> list[Change]:
@@ -101,7 +101,7 @@ def _open_beside(state: DomainState, second: int, instance: str) -> list[Change]
         if finding.standing is not Standing.PROVEN or _is_old_news(state, instance, finding):
             continue
         verdict = weigh(view)
-        if verdict.cause is not cause:
+        if verdict.cause != cause:
             verdict = Verdict(
                 cause,
                 round(finding.strength, 2),
@@ -131,7 +131,7 @@ def _suspect(state: DomainState, second: int, instance: str, cause: Cause) -> bo
 def _is_old_news(state: DomainState, instance: str, finding: Finding) -> bool:
     """Whether a resolved incident of the same cause already told of this very trouble."""
     return any(
-        incident.cause is finding.cause
+        incident.cause == finding.cause
         and instance in incident.members
         and incident.state is IncidentState.RESOLVED
         and (finding.evidence[0].at or 0) <= incident.last_sign_at
@@ -205,7 +205,7 @@ def _enter(
         returned.members[instance] = member
         _take(returned, requests)
         returned.last_sign_at = max(returned.last_sign_at, view.onset, now - 1)
-        reason = f"{instance} is in the same trouble again, {cause.value}, since {clock(view.onset)}"
+        reason = f"{instance} is in the same trouble again, {cause}, since {clock(view.onset)}"
         return [returned.change(ChangeKind.REOPENED, now, reason)]
     incident = _create(state, instance, verdict, requests, view, now)
     incident.members[instance] = member
@@ -231,11 +231,11 @@ def _spoken(verdict: Verdict) -> str:
         return "not proven yet, evidence is still due"
     if verdict.cause is Cause.UNPROVEN:
         return "unproven"
-    return f"{verdict.cause.value} ({verdict.confidence:.2f})"
+    return f"{verdict.cause} ({verdict.confidence:.2f})"
 
 
-def _same_trouble(incident: OpenIncident, cause: Cause, verdict: Verdict) -> bool:
-    if incident.cause is not cause:
+def _same_trouble(incident: OpenIncident, cause: Cause | str, verdict: Verdict) -> bool:
+    if incident.cause != cause:
         return False
     if cause is Cause.CLIENT_TIMEOUT and verdict.explains is not None:
         mine = set(verdict.explains.clients or ())
@@ -249,7 +249,8 @@ def _join(
     known = incident.members.get(instance)
     _take(incident, requests)
     if known is not None:
-        known.start, known.end, known.clients = min(known.start, member.start), member.end, member.clients
+        known.start, known.end = min(known.start, member.start), member.end
+        known.clients, known.marks = member.clients, member.marks
         known.confirmed_at = now
         if incident.state is IncidentState.RECOVERING:
             return [incident.change(ChangeKind.REOPENED, now, f"{instance} fails again")]
@@ -265,13 +266,13 @@ def _take(incident: OpenIncident, requests: list[Request]) -> None:
         incident.take(request)
 
 
-def _returned(state: DomainState, instance: str, cause: Cause, onset: float) -> OpenIncident | None:
+def _returned(state: DomainState, instance: str, cause: Cause | str, onset: float) -> OpenIncident | None:
     within = state.rules.lifecycle.reopen_within_seconds
     recent = [
         one
         for one in state.incidents.values()
         if one.state is IncidentState.RESOLVED
-        and one.cause is cause
+        and one.cause == cause
         and cause is not Cause.UNPROVEN
         and instance in one.members
         and onset - one.last_sign_at <= within
@@ -286,8 +287,8 @@ def _create(
     cause = verdict.cause or Cause.UNPROVEN
     first = min((r.end for r in requests), default=verdict.since if verdict.since is not None else now)
     opening = min(((r.end, r.first_id) for r in requests), default=(first, ""))
-    identity = incident_id(state.domain, cause.value, f"{instance}\n{opening[0]:.6f}\n{opening[1]}")
-    before = [one for one in state.incidents.values() if instance in one.members and one.cause is not cause]
+    identity = incident_id(state.domain, cause, f"{instance}\n{opening[0]:.6f}\n{opening[1]}")
+    before = [one for one in state.incidents.values() if instance in one.members and one.cause != cause]
     incident = OpenIncident(
         id=identity,
         domain=state.domain,
@@ -302,6 +303,6 @@ def _create(
     ]
     if recent:
         leader = max(recent, key=lambda one: (one.opened_at, one.id))
-        incident.trigger = f"follows {leader.id} ({leader.cause.value}) on {instance}"
+        incident.trigger = f"follows {leader.id} ({leader.cause}) on {instance}"
     state.incidents[identity] = incident
     return incident

@@ -50,7 +50,7 @@ def _inside(incident: OpenIncident, instance: str, second: int) -> bool:
 
 
 def _fact(incident: OpenIncident) -> str:
-    return incident.evidence[0].text if incident.evidence else incident.cause.value
+    return incident.evidence[0].text if incident.evidence else str(incident.cause)
 
 
 def _final(
@@ -75,7 +75,7 @@ def _final(
     troubled = _troubled(state, views, held.second)
     if troubled is not None:
         reason = (
-            f"not explained by {troubled.cause.value}"
+            f"not explained by {troubled.cause}"
             if troubled.cause is not Cause.UNPROVEN
             else "requests failed around it and no cause is proven"
         )
@@ -107,7 +107,7 @@ def _covering(state: DomainState, view: View, second: int) -> OpenIncident | Non
         if incident.cause is not Cause.CPU_SATURATION or member is None:
             continue
         if view.cpu:
-            if starved_at(view, second) and second + 1 >= member.start - 60:
+            if starved_at(view, second, incident.level) and second + 1 >= member.start - 60:
                 return incident
         elif member.start <= second <= incident.last_sign_at:
             return incident

@@ -70,9 +70,9 @@ class DomainState:
         live = [one for one in self.incidents.values() if one.state is not IncidentState.RESOLVED]
         return sorted(live, key=lambda one: (one.opened_at, one.id))
 
-    def incident_of(self, instance: str, cause: Cause) -> OpenIncident | None:
+    def incident_of(self, instance: str, cause: Cause | str) -> OpenIncident | None:
         """The unresolved incident of `cause` that `instance` belongs to."""
-        return next((i for i in self.unresolved() if i.cause is cause and instance in i.members), None)
+        return next((i for i in self.unresolved() if i.cause == cause and instance in i.members), None)
 
     def hold(self, symptom: Symptom) -> None:
         """Hold a DNS symptom until it is ruled on."""

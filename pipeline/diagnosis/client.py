@@ -74,7 +74,7 @@ def _kinds(view: View) -> str:
 
 def _served_well(view: View) -> int | None:
     """Requests that went well meanwhile, None when too few did or too many were slow."""
-    ok, slow = view.ok(view.onset, view.now), view.slow(view.onset, view.now)
+    ok, slow = view.ok(view.onset, view.last_end + 1), view.slow(view.onset, view.last_end + 1)
     if ok < max(
         view.rules.durations.sharp_requests, 0.5 * len(view.requests)
     ) or slow > view.rules.client.slow_ratio * (ok + slow):

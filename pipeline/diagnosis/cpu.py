@@ -215,8 +215,7 @@ def _from_durations(view: View) -> Finding:
 
 def _judge_readings(view: View) -> Finding:
     """Readings cover the failures and show no lasting starvation: refuted if they tell of room."""
-    last_end = max((request.end for request in view.requests), default=float(view.now))
-    during = [r for r in view.cpu if r.end >= view.onset and r.start <= last_end]
+    during = [r for r in view.cpu if r.end >= view.onset and r.start <= view.last_end]
     telling = [r for r in during if _tells(view, r)]
     if not telling:
         return Finding(Cause.CPU_SATURATION, _standing_without(view), _what_is_missing(view, during))

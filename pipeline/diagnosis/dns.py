@@ -238,8 +238,8 @@ def _stalls(view: View) -> list[tuple[float, float]]:
 
 
 def _judge(view: View) -> Finding:
-    since = view.onset - 5
-    inside = [r for readings in view.dns.values() for r in readings if r.end >= since]
+    since, until = view.onset - 5, view.last_end + 1
+    inside = [r for readings in view.dns.values() for r in readings if since <= r.end <= until]
     queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
     values = {"queries": queries, "failed": failed}
     if queries >= 3 and failed < view.rules.dns.failed_ratio * queries:
@@ -249,7 +249,7 @@ def _judge(view: View) -> Finding:
             f"{int(queries - failed)} of {amount(int(queries), 'lookup')} were answered",
             values=values,
         )
-    connected = sum(r.new_connections for r in view.storage if r.end >= since)
+    connected = sum(r.new_connections for r in view.storage if since <= r.end <= until)
     if connected >= 3 and failed < view.rules.dns.failed_lookups:
         return Finding(
             Cause.DNS_OUTAGE,
@@ -259,7 +259,7 @@ def _judge(view: View) -> Finding:
             values={"new_connections": connected},
         )
     lines = sum(line.count for line in view.dns_lines if line.second >= since)
-    if not lines and view.ok(view.onset, view.now) >= 10:
+    if not lines and view.ok(view.onset, until) >= 10:
         return Finding(
             Cause.DNS_OUTAGE, Standing.REFUTED, "no failed lookup was logged, and other requests went well"
         )

@@ -174,7 +174,7 @@ def _proven_by_words(view: View, told: list[Request]) -> Finding:
 
 
 def _judge(view: View) -> Finding:
-    during = [r for r in view.storage if r.end >= view.onset]
+    during = [r for r in view.storage if r.end >= view.onset and r.start <= view.last_end]
     answered = [r for r in during if r.requests]
     if not during:
         return Finding(

@@ -40,6 +40,7 @@ class View:
 
     `now`: everything before this event time is settled. `requests`: the failed requests in question,
     by end. `onset`: when their trouble began (the earliest start among them), or `now` without any.
+    `first_end`, `last_end`: when the first and the last of them ended.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class View:
         self._events = events
         self._samples = samples
         self.onset = min((request.start for request in requests), default=float(now))
+        self.last_end = max((request.end for request in requests), default=float(now))
         self.first_end = min((request.end for request in requests), default=float(now))
         self._from = now - rules.retention_seconds
 
@@ -187,11 +189,11 @@ class View:
             and self.now < self.first_end + grace_seconds
         )
 
-    def measured_until(self, cause: Cause) -> float:
+    def measured_until(self, cause: Cause | str) -> float:
         """Up to when the measurement of `cause` reaches; `now` for causes that are read off the log."""
-        last = {
-            Cause.CPU_SATURATION: self.cpu[-1].end if self.cpu else None,
-            Cause.STORAGE_LATENCY: self.storage[-1].end if self.storage else None,
+        last: float | None = {
+            str(Cause.CPU_SATURATION): self.cpu[-1].end if self.cpu else None,
+            str(Cause.STORAGE_LATENCY): self.storage[-1].end if self.storage else None,
         }.get(cause)
         return float(self.now) if last is None else last
 
