@@ -18,7 +18,7 @@ config_option = click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Settings in YAML (docs/configuration.md).",
+    help="Settings in YAML (docs/settings.md).",
 )
 shipper_option = click.option(
     "--as",

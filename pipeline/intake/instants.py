@@ -20,7 +20,7 @@ def _epoch_seconds(text: str) -> int | None:
     if found is None:
         return None
     try:
-        moment = datetime(*(int(part) for part in found.groups()), tzinfo=UTC)  # type: ignore[arg-type,misc]
+        moment = datetime(*(int(part) for part in found.groups()), tzinfo=UTC)  # type: ignore[arg-type,misc]  # six numbers, no zone
     except ValueError:
         return None
     return (moment - _EPOCH) // timedelta(seconds=1)
