@@ -60,9 +60,11 @@ class Partition:
         return domain in self.seats and offset <= self.seats[domain].offset
 
     def receive(self, frame: Frame, offset: int) -> list[Output]:
-        """Hand a frame's signals to its domain."""
+        """Hand a frame's signals to its domain, after the time that passed while it was left alone."""
         seat = self.seats.setdefault(frame.domain, Seat(Correlator(frame.domain, self.rules)))
-        outputs = [output for signal in frame.signals for output in seat.correlator.receive(signal)]
+        event_time = self.watermark.event_time()
+        outputs = seat.correlator.advance(event_time) if event_time is not None else []
+        outputs += [output for signal in frame.signals for output in seat.correlator.receive(signal)]
         seat.offset = offset
         return outputs
 
