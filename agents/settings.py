@@ -7,7 +7,7 @@ that names a file holding it. All problems are collected and reported at once.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -281,13 +281,14 @@ def _problem(error: Any, document: yamlmarks.Document, places: Mapping[tuple[str
 
 
 def _siblings(path: tuple[str | int, ...]) -> list[str]:
-    model: Any = Settings
+    """Names of the fields where `path` ends in an unknown one."""
+    kind: Any = Settings
     for part in path[:-1]:
         if isinstance(part, int):
-            model = Domain
-        elif part in model.model_fields and part != "domains":
-            model = model.model_fields[part].annotation
-    return list(model.model_fields)
+            kind = next(iter(get_args(kind)), None)
+        else:
+            kind = kind.model_fields[part].annotation if part in getattr(kind, "model_fields", ()) else None
+    return list(getattr(kind, "model_fields", ()))
 
 
 def _key(path: tuple[str | int, ...]) -> str:

@@ -126,7 +126,7 @@ def _described(admin: Any, topics: tuple[Wanted, ...]) -> dict[str, int]:
 
 def _policies(admin: Any, names: list[str]) -> dict[str, str]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, ["cleanup.policy"]) for name in names]
-    return dict(_policies_in(admin.describe_configs(resources))) if resources else {}
+    return dict(_policies_in(admin.describe_configs(resources, config_filter="all"))) if resources else {}
 
 
 def _policies_in(answer: Any) -> Iterator[tuple[str, str]]:

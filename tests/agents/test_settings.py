@@ -203,13 +203,13 @@ def test_the_example_shows_every_setting_of_a_file_with_its_default() -> None:
         for part in place[:-1]:
             section = section[part]
         if place not in SECRETS:
-            assert place[-1] in section, ".".join(place)
+            assert place[-1] in section, f"run `python -m tools.settings_docs`: {'.'.join(place)}"
 
 
 def test_the_documentation_lists_every_setting() -> None:
     """docs/settings.md has each setting's key, variable, default and meaning; the table is `rows`."""
     text = (ROOT / "docs" / "settings.md").read_text()
     missing = [row for row in rows(Settings, PREFIX, SECRETS) if row not in text]
-    assert not missing, "docs/settings.md lacks:\n" + "\n".join(missing)
+    assert not missing, "run `python -m tools.settings_docs`: docs/settings.md lacks\n" + "\n".join(missing)
     for name in variables():
         assert name in text
