@@ -4,8 +4,10 @@ This package imports nothing of ours. Times are unix seconds of event time (floa
 says otherwise; units sit in names.
 """
 
+from schemas.declared import DeclaredCause, Signature
 from schemas.outputs import (
     Advice,
+    AnyCause,
     Cause,
     Change,
     ChangeKind,
@@ -20,6 +22,7 @@ from schemas.outputs import (
     Rival,
     RivalStanding,
     Step,
+    cause_named,
 )
 from schemas.rules import Rules
 from schemas.signals import (
@@ -44,12 +47,14 @@ __all__ = [
     "REQUEST_KINDS",
     "WIRE_VERSION",
     "Advice",
+    "AnyCause",
     "Cause",
     "Change",
     "ChangeKind",
     "DeadLetter",
     "DeadLetterReason",
     "Decision",
+    "DeclaredCause",
     "Evidence",
     "Exemplar",
     "Frame",
@@ -66,11 +71,13 @@ __all__ = [
     "Sample",
     "SampleKind",
     "Signal",
+    "Signature",
     "SourceProgress",
     "Step",
     "Symptom",
     "SymptomKind",
     "UnknownVersionError",
+    "cause_named",
     "decode",
     "encode",
 ]

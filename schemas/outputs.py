@@ -1,7 +1,9 @@
 """Outputs: what the core says. Changes of incidents, decisions on held symptoms, dead letters."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
 
 from schemas.base import Noun
 from schemas.signals import Exemplar, Origin, SymptomKind
@@ -16,6 +18,24 @@ class Cause(StrEnum):
     CLIENT_TIMEOUT = "client_timeout"
     DNS_OUTAGE = "dns_outage"
     UNPROVEN = "unproven"
+
+
+def _not_ours(name: str) -> str:
+    if name in set(Cause):
+        raise ValueError(f"{name} is a cause of our own")
+    return name
+
+
+DeclaredName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$"), AfterValidator(_not_ours)]
+"""Name of a cause that the rules declare (schemas/declared.py)."""
+
+AnyCause = Annotated[Cause | DeclaredName, Field(union_mode="left_to_right")]
+"""A cause of our own, always as `Cause`, or the name of a declared one."""
+
+
+def cause_named(name: str) -> Cause | str:
+    """The cause behind a name as it stands in JSON."""
+    return Cause(name) if name in set(Cause) else name
 
 
 class IncidentState(StrEnum):
@@ -66,7 +86,7 @@ class RivalStanding(StrEnum):
 class Rival(Noun):
     """A cause that was not named: the fact that rejects it, or the measurement that would decide it."""
 
-    cause: Cause
+    cause: AnyCause
     standing: RivalStanding
     reason: str
     values: dict[str, float] = {}
@@ -120,7 +140,7 @@ class Incident(Noun):
     id: str
     domain: str
     instances: tuple[str, ...]
-    cause: Cause
+    cause: AnyCause
     level: str | None = None
     confidence: float
     state: IncidentState

@@ -1,8 +1,17 @@
 """Rules: every threshold and window of the core, as data. Defaults are explained in docs/causes.md."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from schemas.base import Noun
+from schemas.declared import CAUSES_MAX, SIGNATURES_MAX, DeclaredCause, Signature, check_declared
+
+
+def _in_order(section: Noun, low: str, high: str) -> None:
+    """Raises ValueError where the value of `low` is above that of `high`."""
+    if getattr(section, low) > getattr(section, high):
+        raise ValueError(f"{low} must not be above {high}")
 
 
 class Burst(Noun):
@@ -36,6 +45,12 @@ class Saturation(Noun):
     )
     host_busy_ratio: float = Field(0.9, gt=0, le=1, description="Busy share of the host's CPUs, host level")
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _in_order(self, "leave_usage_ratio", "enter_usage_ratio")
+        _in_order(self, "leave_throttled_ratio", "enter_throttled_ratio")
+        return self
+
 
 class Durations(Noun):
     """When the spread of cancelled durations speaks: sharp at the client's timeout, or smeared."""
@@ -50,6 +65,11 @@ class Durations(Noun):
     )
     sharp_requests: int = Field(5, ge=3, description="Cancelled requests needed to call them sharp")
     smeared_requests: int = Field(8, ge=3, description="Cancelled requests needed to call them smeared")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _in_order(self, "smeared_ratio", "sharp_ratio")
+        return self
 
 
 class Memory(Noun):
@@ -115,6 +135,11 @@ class Lifecycle(Noun):
     resolved_after_seconds: int = Field(60, ge=1, description="Without a new sign of trouble")
     reopen_within_seconds: int = Field(600, ge=0, description="A return within this reopens it")
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _in_order(self, "recovering_after_seconds", "resolved_after_seconds")
+        return self
+
 
 class Rules(Noun):
     """All rules of the core."""
@@ -138,3 +163,16 @@ class Rules(Noun):
     dns: Dns = Dns()
     client: Client = Client()
     lifecycle: Lifecycle = Lifecycle()
+    signatures: tuple[Signature, ...] = Field(
+        (),
+        max_length=SIGNATURES_MAX,
+        description="Error texts of your own; the first that fits a line counts",
+    )
+    causes: tuple[DeclaredCause, ...] = Field(
+        (), max_length=CAUSES_MAX, description="Causes of your own, weighed beside the built-in ones"
+    )
+
+    @model_validator(mode="after")
+    def _declared_things_fit(self) -> Self:
+        check_declared(self.signatures, self.causes)
+        return self

@@ -89,6 +89,7 @@ class Observation(Noun):
     `request`: request id as the service logged it, to count requests instead of lines.
     `client`: user agent. `route`: `catalog`, `blob`, `blob_upload`, `manifest`, `tags`, `base`, …
     `status`: HTTP status, or the exit code of `process_exited`.
+    `signature`: the user's own signature its text bears, if any.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Observation(Noun):
     client: str | None = None
     route: str | None = None
     status: int | None = None
+    signature: str | None = None
 
 
 class Exemplar(Noun):

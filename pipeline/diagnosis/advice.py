@@ -2,6 +2,7 @@
 
 import math
 
+from pipeline.diagnosis import declared
 from pipeline.diagnosis.cpu import examine as _examine_cpu
 from pipeline.diagnosis.finding import Standing
 from pipeline.diagnosis.view import View
@@ -30,6 +31,8 @@ def advise(incident: Incident, view: View) -> tuple[Advice, ...]:
             return _for_dns(incident)
         case Cause.UNPROVEN:
             return ()
+        case declared_name:
+            return declared.advise(view.rules, declared_name)
 
 
 def _for_cpu(incident: Incident, view: View) -> tuple[Advice, ...]:

@@ -21,14 +21,16 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Explains:
-    """Which requests a proven cause accounts for: those that overlap `[start, end]`, of `clients` if given.
+    """Which requests a proven cause accounts for: those that overlap `[start, end]`.
 
-    `end` is None while the cause goes on.
+    `end` is None while the cause goes on. `clients`: only theirs. `marks`: only what bears one of these
+    signatures or kinds.
     """
 
     start: float
     end: float | None = None
     clients: tuple[str, ...] | None = None
+    marks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Finding:
     `strength`: 0 to 1, how much its decisive evidence alone is worth (docs/causes.md).
     """
 
-    cause: Cause
+    cause: Cause | str
     standing: Standing
     reason: str = ""
     since: float | None = None

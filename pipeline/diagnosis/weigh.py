@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.diagnosis import client, cpu, dns, memory, storage
+from pipeline.diagnosis import client, cpu, declared, dns, memory, storage
 from pipeline.diagnosis.finding import Explains, Finding, Standing
 from pipeline.diagnosis.view import View
 from pipeline.diagnosis.words import clock
@@ -29,7 +29,7 @@ class Verdict:
     `cause` is None while a measurement that matters is due; `unproven` when none will come.
     """
 
-    cause: Cause | None
+    cause: Cause | str | None
     confidence: float
     evidence: tuple[Evidence, ...]
     rivals: tuple[Rival, ...]
@@ -39,9 +39,9 @@ class Verdict:
     proven: tuple[Finding, ...] = ()
 
 
-def examine(view: View) -> dict[Cause, Finding]:
-    """Every cause's finding for the instance of `view`."""
-    findings = {cause: look(view) for cause, look in MEASURED.items()}
+def examine(view: View) -> dict[Cause | str, Finding]:
+    """Every cause's finding for the instance of `view`, declared ones included."""
+    findings: dict[Cause | str, Finding] = {cause: look(view) for cause, look in MEASURED.items()}
     standings = {cause: finding.standing for cause, finding in findings.items()}
     supported = Standing.PROVEN in standings.values() or Standing.PENDING in standings.values()
     measured = all(
@@ -54,7 +54,15 @@ def examine(view: View) -> dict[Cause, Finding]:
     findings[Cause.CLIENT_TIMEOUT] = client.examine(
         view, others_refuted=not supported and by_measurement, others_unknown=not supported
     )
-    return findings
+    findings |= {one.name: declared.examine(view, one) for one in view.rules.causes}
+    return findings | {
+        one.name: declared.outranked(findings[one.name], one, findings) for one in view.rules.causes
+    }
+
+
+def finding_on(view: View, cause: Cause | str) -> Finding:
+    """The finding of one cause, which may have gone from the rules since its incident opened."""
+    return examine(view).get(cause) or declared.withdrawn(cause)
 
 
 def weigh(view: View) -> Verdict:
@@ -91,11 +99,13 @@ def _may_speak(view: View, proven: list[Finding], pending: list[Finding]) -> boo
     return bool(proven) and view.now >= view.first_end + view.rules.rival_grace_seconds
 
 
-def _rivals(view: View, findings: dict[Cause, Finding], lead: Finding | None) -> tuple[Rival, ...]:
+def _rivals(view: View, findings: dict[Cause | str, Finding], lead: Finding | None) -> tuple[Rival, ...]:
     rivals = []
     for cause, finding in findings.items():
-        if lead is not None and cause is lead.cause:
+        if lead is not None and cause == lead.cause:
             continue
+        if not isinstance(cause, Cause) and not finding.values["requests"]:
+            continue  # a declared cause whose marks nobody bears is no rival
         rejected = finding.standing in (Standing.REFUTED, Standing.PROVEN)
         reason = finding.reason
         if finding.standing is Standing.PROVEN and lead is not None:

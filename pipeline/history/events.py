@@ -36,6 +36,12 @@ class Request:
     client: str | None
     route: str | None
     first_id: str
+    signatures: frozenset[str] = frozenset()
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """What declared causes know it by: the signatures and the kinds of its lines."""
+        return self.signatures | self.kinds
 
     @property
     def cancelled(self) -> bool:
@@ -203,7 +209,7 @@ class EventStore:
         for place, second, kind, upstream, question, cut, partial, observations, exemplars in snapshot:
             bucket = Bucket(
                 {
-                    row[0]: Observation.model_construct(**dict(zip(_FIELDS, row, strict=True)))
+                    row[0]: Observation.model_construct(**dict(zip(_FIELDS, row, strict=False)))
                     for row in observations
                 },
                 cut,
@@ -214,7 +220,8 @@ class EventStore:
         return store
 
 
-_FIELDS = ("id", "time", "duration_seconds", "request", "client", "route", "status")
+# Rows of an older program end before a field that was added since: it keeps its default.
+_FIELDS = ("id", "time", "duration_seconds", "request", "client", "route", "status", "signature")
 
 
 def _fuller(one: Observation, other: Observation | None) -> Observation:
@@ -249,6 +256,7 @@ def _request(place: str, kind: SymptomKind, one: Observation, key: str) -> Reque
         client=one.client,
         route=one.route,
         first_id=one.id,
+        signatures=frozenset({one.signature} if one.signature else ()),
     )
 
 
@@ -269,4 +277,5 @@ def _unite(found: dict[str, Request], new: Request) -> None:
         client=min((c for c in (old.client, new.client) if c is not None), default=None),
         route=min((r for r in (old.route, new.route) if r is not None), default=None),
         first_id=min(old.first_id, new.first_id),
+        signatures=old.signatures | new.signatures,
     )
