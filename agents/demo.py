@@ -24,12 +24,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 
 from agents.broker import PARTITIONS
 from agents.settings import PREFIX, Settings, load_settings
+from pipeline.render.clean import cut
 from schemas import Change, IncidentState, decode
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
 READ_SECONDS = 10.0
-LOG_LINES = 20
+LOG_LINES, LINE_CHARACTERS = 20, 300
 
 _WATERMARK = re.compile(r'^undercurrent_watermark_seconds\{partition="(\d+)"\} (\S+)$', re.MULTILINE)
 
@@ -96,7 +97,7 @@ class Worker:
         """Return the end of what the worker has written."""
         self.output.flush()
         written = Path(self.output.name).read_text(encoding="utf-8", errors="replace")
-        return "\n".join(written.splitlines()[-LOG_LINES:])
+        return "\n".join(cut(line, LINE_CHARACTERS) for line in written.splitlines()[-LOG_LINES:])
 
     def stop(self) -> None:
         """End the process: politely, and after a while for certain."""
