@@ -51,10 +51,14 @@ class Request:
 
 @dataclass(slots=True)
 class Bucket:
-    """Observations of one kind at one place in one second."""
+    """Observations of one kind at one place in one second.
+
+    `bound`: how many of the smallest ids it keeps once anything was cut, here or in a roll-up it took
+    in: the smallest bound of them all, or its sketch would be denser below than above. None: exact.
+    """
 
     observations: dict[str, Observation] = field(default_factory=dict)
-    cut: bool = False
+    bound: int | None = None
     partial: int = 0
     exemplars: dict[tuple[str, int, int], str] = field(default_factory=dict)
 
@@ -65,16 +69,23 @@ class Bucket:
         fresh = [one for one in symptom.observations if one.id not in known]
         for one in symptom.observations:
             known[one.id] = _fuller(one, known.get(one.id))
-        self.cut = self.cut or symptom.count > len(symptom.observations)
-        if len(known) > OBSERVATIONS_MAX:
-            self.cut = True
-            self.observations = {one_id: known[one_id] for one_id in sorted(known)[:OBSERVATIONS_MAX]}
+        if symptom.count > len(symptom.observations):
+            self.bound = min(self.bound or OBSERVATIONS_MAX, len(symptom.observations))
+        elif len(known) > OBSERVATIONS_MAX:
+            self.bound = min(self.bound or OBSERVATIONS_MAX, OBSERVATIONS_MAX)
+        if self.bound is not None and len(known) > self.bound:
+            self.observations = {one_id: known[one_id] for one_id in sorted(known)[: self.bound]}
         self.partial = max(self.partial, symptom.partial)
         for exemplar in symptom.exemplars:
             origin = exemplar.origin
             self.exemplars[origin.topic, origin.partition, origin.offset] = exemplar.text
         self.exemplars = dict(sorted(self.exemplars.items())[:EXEMPLARS_MAX])
         return bool(fresh) or before == 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether the count is an estimate."""
+        return self.bound is not None
 
     def count(self) -> int:
         """Distinct events: exact below the bound, an estimate beyond it."""
@@ -196,7 +207,7 @@ class EventStore:
     def snapshot(self) -> list[Any]:
         """JSON-able form, in a stable order."""
         return [
-            [place, second, *tag, bucket.cut, bucket.partial, _pack(bucket), _pack_exemplars(bucket)]
+            [place, second, *tag, bucket.bound, bucket.partial, _pack(bucket), _pack_exemplars(bucket)]
             for place in sorted(self._places)
             for second in sorted(self._places[place])
             for tag, bucket in sorted(self._places[place][second].items())
@@ -206,13 +217,13 @@ class EventStore:
     def restore(cls, snapshot: list[Any]) -> "EventStore":
         """The store that gave `snapshot`."""
         store = cls()
-        for place, second, kind, upstream, question, cut, partial, observations, exemplars in snapshot:
+        for place, second, kind, upstream, question, bound, partial, observations, exemplars in snapshot:
             bucket = Bucket(
                 {
                     row[0]: Observation.model_construct(**dict(zip(_FIELDS, row, strict=False)))
                     for row in observations
                 },
-                cut,
+                bound,
                 partial,
                 {(topic, partition, offset): text for topic, partition, offset, text in exemplars},
             )
