@@ -185,6 +185,7 @@ class Settings(Section):
             dead_letter_bytes_max=self.intake.dead_letter_bytes_max,
             future_seconds_max=self.intake.future_seconds_max,
             slow_request_seconds=self.rules.slow_request_seconds,
+            signatures=self.rules.signatures,
         )
 
 

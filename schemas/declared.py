@@ -8,7 +8,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from schemas.base import Noun
 from schemas.outputs import Cause, DeclaredName
-from schemas.patterns import TEXT_CHARACTERS_MAX, checked
+from schemas.patterns import checked
 from schemas.signals import DNS_KINDS, REQUEST_KINDS, SymptomKind
 
 SIGNATURES_MAX = 64
@@ -43,9 +43,8 @@ class Signature(Noun):
     kind: SymptomKind = Field(SymptomKind.REQUEST_FAILED, description="Kind of symptom such a line is")
 
     def fits(self, text: str) -> bool:
-        """Whether all its patterns are found in the first 2,048 characters of `text`."""
-        looked_at = text[:TEXT_CHARACTERS_MAX]
-        return all(re.search(pattern, looked_at) is not None for pattern in self.match)
+        """Whether all its patterns are found in `text`, which `looked_at` has bounded."""
+        return all(re.search(pattern, text) is not None for pattern in self.match)
 
     @field_validator("kind")
     @classmethod

@@ -23,6 +23,14 @@ _QUANTIFIER = re.compile(r"(?:([*+?])|\{(\d{1,6})?(,)?(\d{1,6})?\})[?+]?")
 _IGNORE_CASE = "(?i)"
 
 
+def looked_at(text: str) -> str:
+    """What patterns are looked for in: the begin of `text`, its white space made single spaces.
+
+    An error may go over several lines.
+    """
+    return " ".join(text[: 2 * TEXT_CHARACTERS_MAX].split())[:TEXT_CHARACTERS_MAX]
+
+
 def checked(pattern: str) -> str:
     """`pattern` as it is, once it is known to be usable.
 

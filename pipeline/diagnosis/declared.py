@@ -12,6 +12,7 @@ from pipeline.diagnosis.view import View
 from pipeline.diagnosis.words import amount, clock, percent
 from pipeline.history import Request
 from schemas import Advice, Cause, DeclaredCause, Evidence, Origin, Rules
+from schemas.patterns import looked_at
 
 ORIGINS_MAX = 3
 
@@ -65,7 +66,7 @@ def _origins(view: View, declared: DeclaredCause, marked: list[Request]) -> tupl
         exemplar.origin
         for kind in sorted(kinds)
         for exemplar in view.exemplars(int(marked[0].end), (kind,))
-        if kind in declared.kinds or any(one.fits(exemplar.text) for one in signatures)
+        if kind in declared.kinds or any(one.fits(looked_at(exemplar.text)) for one in signatures)
     )[:ORIGINS_MAX]
 
 

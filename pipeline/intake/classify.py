@@ -29,7 +29,10 @@ class Teller(Enum):
 
 
 class Finding(NamedTuple):
-    """`weight`: how many events the line stands for. `text`: what was classified; it makes the identity."""
+    """`weight`: how many events the line stands for. `text`: what was classified; it makes the identity.
+
+    `signature`: the user's own signature that fits it.
+    """
 
     kind: SymptomKind
     text: str
@@ -37,6 +40,7 @@ class Finding(NamedTuple):
     question: str | None = None
     weight: int = 1
     teller: Teller = Teller.SERVICE
+    signature: str | None = None
 
 
 _LOOKUP = re.compile(r"lookup (\S{1,255}?)(?: on (\S{1,120}))?: ([^\n]{0,400})")

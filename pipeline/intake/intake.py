@@ -9,7 +9,7 @@ meet within `rejoin_seconds`. A bad time moves no source.
 import base64
 from functools import lru_cache
 
-from pipeline.intake.classify import Teller, classify, route_of
+from pipeline.intake.classify import Teller, route_of
 from pipeline.intake.dating import Dating, high_ns
 from pipeline.intake.entry import NOWHERE, Entry, Lifecycle, LogLine, Marker, Reading
 from pipeline.intake.envelope import decode
@@ -20,6 +20,7 @@ from pipeline.intake.record import Batch, Counts, IntakeConfig, RawRecord, Refus
 from pipeline.intake.rejoin import Half, Key, Rejoiner, is_open, is_tail
 from pipeline.intake.relevance import cannot_matter, glance_at_time
 from pipeline.intake.rollup import Event, Raw, Rollups, Slot, event_id, good_id
+from pipeline.intake.signatures import Signatures
 from pipeline.intake.unwrap import unwrap
 from pipeline.redact import redact
 from schemas import DeadLetter, DeadLetterReason, Origin, Sample, SymptomKind
@@ -40,6 +41,7 @@ class Intake:
     def __init__(self, config: IntakeConfig) -> None:
         self._config = config
         self._places = Places(config.domains, config.default_domain)
+        self._signatures = Signatures(config.signatures)
         self._rollups = Rollups(config.observations_per_rollup)
         self._rejoiner = Rejoiner(config.rejoin_seconds)
         self._dating = Dating(config)
@@ -59,7 +61,7 @@ class Intake:
         elif len(value) > self._config.record_bytes_max:
             detail = f"{len(value)} bytes, the bound is {self._config.record_bytes_max}"
             self._refuse(record, RefusedError(DeadLetterReason.OVERSIZE, detail))
-        elif cannot_matter(value) and not self._rejoiner.expects_rest:
+        elif self._cannot_matter(value):
             self._drop("irrelevant")
             self._dating.notice(from_written(glance_at_time(value)), record, source)
         else:
@@ -67,6 +69,11 @@ class Intake:
                 self._read(record, value, source)
             except RefusedError as error:
                 self._refuse(record, error)
+
+    def _cannot_matter(self, value: bytes) -> bool:
+        return (
+            cannot_matter(value) and not self._rejoiner.expects_rest and not self._signatures.may_want(value)
+        )
 
     def flush(self, release_heads: bool = False) -> Batch:
         """Give what was found since the last flush; `release_heads` ends the waiting of half lines."""
@@ -157,7 +164,7 @@ class Intake:
         self, record: RawRecord, line: LogLine, parsed: Parsed, source: Source, partial: bool = False
     ) -> str:
         """Classify one whole line and count what it tells."""
-        finding = classify(parsed, self._config.slow_request_seconds)
+        finding = self._signatures.classify(parsed, self._config.slow_request_seconds)
         if isinstance(finding, str):
             self._dating.notice(self._dating.of_line(parsed.time, line.written, record), record, source)
             return finding
@@ -179,6 +186,7 @@ class Intake:
             _client(parsed.agent),
             route_of(parsed.uri),
             parsed.status,
+            finding.signature,
         )
         self._rollups.add(slot, event, _raw(record), line.text or text, partial)
         for number in range(1, finding.weight):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from schemas import DeadLetter, DeadLetterReason, Frame
+from schemas import DeadLetter, DeadLetterReason, Frame, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class IntakeConfig:
     """Bounds and mappings of intake. The first rule of `domains` that matches wins.
 
     `future_seconds_max` is measured against the record's Kafka timestamp when it has one.
-    `rejoin_seconds`: event time that half a line waits for its other half.
+    `rejoin_seconds`: event time that half a line waits for its other half. `signatures`: error texts
+    that the rules name (schemas/declared.py).
     """
 
     domains: tuple[DomainRule, ...] = ()
@@ -46,6 +47,7 @@ class IntakeConfig:
     slow_request_seconds: float = 1.0
     oldest_event_time: float = 946_684_800.0
     rejoin_seconds: float = 2.0
+    signatures: tuple[Signature, ...] = ()
 
 
 @dataclass(slots=True)

@@ -40,6 +40,7 @@ class Event(NamedTuple):
     client: str | None = None
     route: str | None = None
     status: int | None = None
+    signature: str | None = None
 
 
 class Slot(NamedTuple):

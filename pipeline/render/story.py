@@ -136,7 +136,7 @@ def verdict(incident: Incident, words: Words) -> str:
     if incident.cause is Cause.UNPROVEN:
         return words("cause.open" if incident.verdict_at is None else "cause.unproven")
     named = f"cause.{incident.cause}.{incident.level}"
-    cause = words(named if named in words.texts else f"cause.{incident.cause}")
+    cause = words(named) if named in words.texts else words.named("cause", incident.cause)
     return words("headline.cause", cause=cause, confidence=words.percent(incident.confidence))
 
 
@@ -212,7 +212,7 @@ def _placed(text: str, instance: str | None, incident: Incident) -> str:
 
 
 def _standing(rival: Rival, words: Words) -> Standing:
-    name = words(f"{rival.standing}.{rival.cause}")
+    name = words.named(rival.standing, rival.cause)
     reason = words.sentence(f"rival.{rival.cause}", rival.reason, rival.values)
     return Standing(rival.standing is RivalStanding.REJECTED, name, reason)
 

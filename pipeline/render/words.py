@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from schemas import Cause
+
 ENGLISH: Mapping[str, str] = {
     # what the incident is
     "cause.cpu_saturation": "CPU saturation",
@@ -22,6 +24,7 @@ ENGLISH: Mapping[str, str] = {
     "cause.dns_outage": "DNS outage",
     "cause.unproven": "no cause proven",
     "cause.open": "cause not known yet",
+    "cause.declared": "{cause}",
     "state.open": "Open",
     "state.recovering": "Recovering",
     "state.resolved": "Resolved",
@@ -68,12 +71,14 @@ ENGLISH: Mapping[str, str] = {
     "rejected.client_timeout": "Not client timeouts",
     "rejected.dns_outage": "Not a DNS outage",
     "rejected.unproven": "Not without a cause",
+    "rejected.declared": "Not {cause}",
     "undecided.cpu_saturation": "CPU saturation, undecided",
     "undecided.memory_pressure": "Memory pressure, undecided",
     "undecided.storage_latency": "Slow storage, undecided",
     "undecided.client_timeout": "Client timeouts, undecided",
     "undecided.dns_outage": "DNS outage, undecided",
     "undecided.unproven": "No cause, undecided",
+    "undecided.declared": "{cause}, undecided",
     "noise.suppressed.one": "{n} DNS error suppressed: this incident explains it",
     "noise.suppressed.other": "{n} DNS errors suppressed: this incident explains them",
     "noise.released.one": "{n} DNS error held, then released: nothing harmless explains it",
@@ -116,6 +121,13 @@ class Words:
         """The catalogue's own sentence for `code`, or the ready English one where it has none."""
         template = self.texts.get(code)
         return ready if template is None else template.format(**values)
+
+    def named(self, code: str, cause: Cause | str) -> str:
+        """What `code` (`cause`, `rejected`, `undecided`) says of a cause; a declared one goes by its name."""
+        if isinstance(cause, Cause):
+            return self(f"{code}.{cause}")
+        text = self(f"{code}.declared", cause=cause.replace("_", " "))
+        return text if code == "cause" else text[:1].upper() + text[1:]
 
     def counted(self, code: str, n: int) -> str:
         """The form of `code` for `n` things."""
