@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -147,7 +146,7 @@ def _instance(name: str, given: Mapping[str, Any]) -> InstancePlan:
     knobs = knobs_of(Knobs(), given.get("knobs", {}))
     rest = {key: value for key, value in given.items() if key not in ("knobs", "exporters")}
     exporters = given.get("exporters", {"cgroup": 10, "s3-proxy": 10, "dns-upstream": 10})
-    kept = MappingProxyType({source: float(seconds) for source, seconds in exporters.items() if seconds})
+    kept = {source: float(seconds) for source, seconds in exporters.items() if seconds}
     return InstancePlan(name, knobs=knobs, exporters=kept, **rest)
 
 

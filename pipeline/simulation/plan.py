@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from types import MappingProxyType
 from typing import Any
 
 
@@ -28,9 +27,9 @@ class Knobs:
     answer. `listing_seconds`: how long the storage takes to list a large page (release 3).
     """
 
-    rates_per_second: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    timeouts_seconds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({"*": 5.0}))
-    extra_attempts: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({"*": 2}))
+    rates_per_second: Mapping[str, float] = field(default_factory=dict)
+    timeouts_seconds: Mapping[str, float] = field(default_factory=lambda: {"*": 5.0})
+    extra_attempts: Mapping[str, float] = field(default_factory=lambda: {"*": 2})
     catalog_n: int = 100
     demand: float = 1.0
     background_cores: float = 0.0
@@ -68,7 +67,7 @@ class InstancePlan:
     otlp_noise: bool = False
     knobs: Knobs = field(default_factory=Knobs)
     exporters: Mapping[str, float] = field(
-        default_factory=lambda: MappingProxyType({"cgroup": 1.0, "s3-proxy": 1.0, "dns-upstream": 1.0})
+        default_factory=lambda: {"cgroup": 1.0, "s3-proxy": 1.0, "dns-upstream": 1.0}
     )
 
 
@@ -108,7 +107,7 @@ def knobs_of(base: Knobs, values: Mapping[str, Any]) -> Knobs:
         if name not in known:
             raise PlanError(f"no knob {name!r}; there are {', '.join(sorted(known))}")
         if isinstance(value, Mapping):
-            merged[name] = MappingProxyType({**getattr(base, name), **value})
+            merged[name] = {**getattr(base, name), **value}
         else:
             merged[name] = tuple(value) if isinstance(value, list) else value
     return replace(base, **merged)
