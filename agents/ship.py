@@ -96,16 +96,17 @@ class Shipper:
         """Ask Kafka for the partition counts of the raw topics.
 
         Raises:
-            ShipError: Kafka does not answer, or has no such topic.
+            ShipError: Kafka has no such topic and makes none, or does not answer.
         """
         counts: dict[str, int] = {}
         for topic in topics.raw:
             try:
                 found = self._producer.partitions_for(topic)
             except KafkaError as error:
-                raise ShipError(f"no answer about topic {topic}: {error}") from error
-            if not found:
-                raise ShipError(f"there is no topic {topic}; `undercurrent topics` creates it")
+                raise ShipError(
+                    f"Kafka says nothing of topic {topic} ({error}); "
+                    "if it is not there, `undercurrent topics` creates it"
+                ) from error
             counts[topic] = len(found)
         return counts
 

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from agents.broker import API_VERSION, embedded_broker
-from agents.commands.options import Speed, load_recording, settings_from
+from agents.commands.options import Speed, load_recording, quiet_kafka, settings_from
 from agents.commands.ship import progress_bar
 from agents.demo import DemoError, demo_environment, ended_by_signals, running_worker, wait_for_the_end
 from agents.envelopes import fluent_bit
@@ -50,6 +50,7 @@ def demo(recording: Path, speed: float, timeout_seconds: float) -> None:
     Exit code 0: an incident with a verdict came out; 1: none did, or something failed; 2: wrong usage.
     """
     console = Console()
+    quiet_kafka()
     read = load_recording(recording)
     settings_from(
         None, demo_environment(os.environ, "127.0.0.1:1")

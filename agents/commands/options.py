@@ -1,5 +1,6 @@
 """Options and arguments that several commands share, and the recording they name."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,6 +67,11 @@ def settings_from(path: Path | None, environ: Mapping[str, str]) -> Settings:
         return load_settings(path, environ)
     except SettingsError as error:
         raise click.UsageError(f"the settings cannot be used:\n{error}") from error
+
+
+def quiet_kafka() -> None:
+    """Keep kafka-python's own log off the terminal: what fails is reported by the command, once."""
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 class Speed(click.ParamType):

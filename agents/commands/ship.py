@@ -15,6 +15,7 @@ from agents.commands.options import (
     config_option,
     is_split,
     load_recording,
+    quiet_kafka,
     recording_argument,
     settings_from,
     shipper_option,
@@ -81,6 +82,7 @@ def ship(
     Exit code 0: Kafka has acknowledged everything; 1: something was not delivered, and what it was is
     said; 2: wrong usage, or no recording there.
     """
+    quiet_kafka()
     read = load_recording(recording)
     shipment = Shipment(
         read, ENVELOPES[shipper_name], is_split(shipper_name, split), with_markers, duplicate, seed
