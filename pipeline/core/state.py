@@ -11,7 +11,7 @@ from pipeline.history import EventStore, Request, SampleStore
 from pipeline.history.samples import place_of
 from schemas import Cause, IncidentState, Rules, Signal, Symptom
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 """Raised when the snapshot's shape changes; `restore` migrates older ones or refuses newer ones."""
 
 
