@@ -154,7 +154,7 @@ class Intake:
             self._dating.notice(written, record, source)
             self._finish(rejoiner.add(key, half))
             return HELD
-        self._finish(rejoiner.pass_time(key, written))
+        self._finish(rejoiner.pass_time(key, (record.topic, record.partition), written))
         if len(half.records) > 1:
             self._finish([half])
             return HELD

@@ -25,6 +25,9 @@ CLOSE_NS = NS // 10_000
 Key = tuple[object, ...]
 """Container and stream."""
 
+Place = tuple[str, int]
+"""Topic and partition."""
+
 _TAIL = re.compile(r"(?:[ \t]|#011)*(?:caused by:|status code:)")
 _OPEN_DETAIL = ' err.detail="'
 
@@ -70,6 +73,12 @@ class Half:
         self.is_tail = is_tail(self.text)
 
     @property
+    def place(self) -> Place:
+        """Topic and partition of its last piece, in which the next one is expected."""
+        last = self.records[-1]
+        return last.topic, last.partition
+
+    @property
     def is_whole(self) -> bool:
         """Whether nothing of the line is missing."""
         return self.ended and not self.is_tail and not is_open(self.text)
@@ -77,10 +86,13 @@ class Half:
 
 @dataclass(slots=True)
 class _Stream:
-    """`halves` in order of time, then of origin."""
+    """`halves` in order of time, then of origin. `clocks_ns`: how far each partition of it has come.
+
+    One partition may be read far ahead of another; it must not end the waiting of the other's halves.
+    """
 
     halves: list[Half] = field(default_factory=list)
-    clock_ns: int = 0
+    clocks_ns: dict[Place, int] = field(default_factory=dict)
 
 
 class Rejoiner:
@@ -123,7 +135,7 @@ class Rejoiner:
     def add(self, key: Key, half: Half) -> list[Half]:
         """Take in a half; gives what is finished by it: joined, or released for want of room or time."""
         stream = self._streams.setdefault(key, _Stream())
-        half.came_ns = max(half.came_ns, stream.clock_ns, half.written_ns or 0)
+        half.came_ns = max(half.came_ns, stream.clocks_ns.get(half.place, 0), half.written_ns or 0)
         self._insert(stream, half)
         at = next(at for at, waits in enumerate(stream.halves) if waits is half)
         done = []
@@ -134,7 +146,7 @@ class Rejoiner:
             self._insert(stream, joined)
         if self._count > self._max:
             done += self._release_oldest()
-        return done + self.pass_time(key, half.written_ns)
+        return done + self.pass_time(key, half.place, half.written_ns)
 
     def _insert(self, stream: _Stream, half: Half) -> None:
         insort(stream.halves, half, key=_order)
@@ -151,15 +163,18 @@ class Rejoiner:
         self._count -= 2
         return _together(head, tail, "\n")
 
-    def pass_time(self, key: Key, now_ns: int | None) -> list[Half]:
-        """The stream has come to `now_ns`: gives the halves whose time is up, joined where they pair."""
+    def pass_time(self, key: Key, place: Place, now_ns: int | None) -> list[Half]:
+        """The stream has come to `now_ns` in the partition `place`: gives its halves whose time is up,
+        joined where they pair."""
         stream = self._streams.get(key)
         if stream is None or now_ns is None:
             return []
-        stream.clock_ns = max(stream.clock_ns, now_ns)
-        horizon = stream.clock_ns - self._wait_ns
-        due = [half for half in stream.halves if half.written_ns is not None and half.came_ns < horizon]
+        clock_ns = stream.clocks_ns[place] = max(stream.clocks_ns.get(place, 0), now_ns)
+        due = [half for half in stream.halves if half.place == place and self._has_waited(half, clock_ns)]
         return self._settle(key, stream, due) if due else []
+
+    def _has_waited(self, half: Half, clock_ns: int) -> bool:
+        return half.written_ns is not None and half.came_ns < clock_ns - self._wait_ns
 
     def overdue(self, is_overdue: Callable[[Half], bool]) -> list[Half]:
         """Release what `is_overdue`, however far its own stream has come: it may have fallen silent."""

@@ -58,6 +58,19 @@ def test_halves_of_one_millisecond_join_whichever_comes_first() -> None:
     assert _told(feed(values)) == _told(feed([_whole(3)]))
 
 
+def test_a_partition_read_ahead_ends_no_waiting_in_another() -> None:
+    """With lag one partition is read minutes ahead of the next: its time is not the other's."""
+    ahead, split = _pieces(199), _pieces(3)
+    intake = Intake(IntakeConfig())
+    intake.receive(record(split[0], 0, partition=0))
+    for offset, piece in enumerate(ahead):
+        intake.receive(record(piece, offset, partition=1))
+    intake.receive(record(split[1], 1, partition=0))
+    batch = intake.flush()
+    assert batch.counts.partial == 0
+    assert _told(batch) == _told(feed([_whole(199), _whole(3)]))
+
+
 def test_an_error_in_two_records_is_the_same_event_as_in_one() -> None:
     """Same id, time, request and duration: a shipper that joins lines changes nothing."""
     assert _told(feed(_pieces(3))) == _told(feed([_whole(3)]))
