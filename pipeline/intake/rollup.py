@@ -89,10 +89,12 @@ class _Rollup:
     bound: int
     events: dict[str, Event] = field(default_factory=dict)
     partial: set[str] = field(default_factory=set)
-    examples: dict[str, tuple[Raw, str]] = field(default_factory=dict)
+    examples: dict[Raw, str] = field(default_factory=dict)
     limit: str = ""
 
     def add(self, event: Event, raw: Raw, text: str | None, partial: bool) -> None:
+        if text is not None:
+            self._exemplify(raw, text)
         identity = event.id
         if self.limit and identity > self.limit:
             return
@@ -105,19 +107,15 @@ class _Rollup:
             self.events[identity] = max(event, known, key=_fullness)
             if not partial:
                 self.partial.discard(identity)
-        if text is not None:
-            self._exemplify(identity, raw, text)
         if len(self.events) > 2 * self.bound:
             self._cut()
 
-    def _exemplify(self, identity: str, raw: Raw, text: str) -> None:
-        """Keep the lines of the smallest ids, and of one event's copies the earliest."""
+    def _exemplify(self, raw: Raw, text: str) -> None:
+        """Keep the lines with the smallest origins, as the core does: so roll-ups of one second merge
+        into the one of their union, however the records were shared out."""
         examples = self.examples
-        known = examples.get(identity)
-        if known is not None:
-            examples[identity] = min(known, (raw, text))
-        elif len(examples) < EXEMPLARS_MAX or identity < max(examples):
-            examples[identity] = (raw, text[:_EXEMPLAR_READ_MAX])
+        if len(examples) < EXEMPLARS_MAX or raw < max(examples):
+            examples[raw] = text[:_EXEMPLAR_READ_MAX]
             if len(examples) > EXEMPLARS_MAX:
                 del examples[max(examples)]
 
@@ -138,7 +136,7 @@ class _Rollup:
             "observations": [dict(zip(Event._fields, self.events[i], strict=True)) for i in kept],
             "exemplars": [
                 Exemplar(origin=_origin(raw), text=_example(text))
-                for _, (raw, text) in sorted(self.examples.items())
+                for raw, text in sorted(self.examples.items())
             ],
             "partial": sum(identity in self.partial for identity in kept),
         }

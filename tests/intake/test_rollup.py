@@ -176,3 +176,22 @@ def test_a_flush_forgets_what_it_gave() -> None:
     first, second = intake.flush(), intake.flush()
     assert (len(first.frames), len(second.frames)) == (1, 0)
     assert (accounted(first.counts), accounted(second.counts)) == (1, 0)
+
+
+@settings(deadline=None)
+@given(numbers=st.permutations(range(12)), sides=st.lists(st.booleans(), min_size=12, max_size=12))
+def test_examples_do_not_depend_on_who_read_which_record(numbers: list[int], sides: list[bool]) -> None:
+    """Two workers that share the partitions keep, together, the examples that one worker would keep."""
+    values = [(offset, _cancelled(number, "registry-a", 30)) for offset, number in enumerate(numbers)]
+
+    def examples(part: list[tuple[int, bytes]]) -> list[int]:
+        intake = Intake(IntakeConfig(observations_per_rollup=BOUND))
+        for offset, value in part:
+            intake.receive(record(value, offset))
+        return [one.origin.offset for symptom in symptoms(intake.flush()) for one in symptom.exemplars]
+
+    shares = [
+        [value for value, at in zip(values, sides, strict=True) if at is side] for side in (True, False)
+    ]
+    together = sorted(offset for share in shares for offset in examples(share))
+    assert together[:2] == examples(values)
