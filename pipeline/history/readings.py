@@ -16,8 +16,20 @@ from schemas.rules import Saturation
 LONGEST_INTERVAL_SECONDS = 120.0
 
 
+class _Sourced:
+    """A reading knows the row it ends with; its origin is built only for those that are told."""
+
+    __slots__ = ()
+    row: Row
+
+    @property
+    def origin(self) -> Origin:
+        """The record it was read from."""
+        return self.row.where()
+
+
 @dataclass(frozen=True, slots=True)
-class CpuReading:
+class CpuReading(_Sourced):
     """CPU of one container between two samples; None where the exporter does not tell.
 
     `limit_cores` is None both for unknown and unlimited; `unlimited` tells them apart.
@@ -31,7 +43,7 @@ class CpuReading:
     throttled_ratio: float | None
     pressure_ratio: float | None
     host_busy_ratio: float | None
-    origin: Origin
+    row: Row
 
     @property
     def usage_ratio(self) -> float | None:
@@ -42,7 +54,7 @@ class CpuReading:
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryReading:
+class MemoryReading(_Sourced):
     """Memory of one container at `end`, with what happened since the sample before it."""
 
     start: float
@@ -52,11 +64,11 @@ class MemoryReading:
     pressure_ratio: float | None
     oom_kills: float
     restarts: float
-    origin: Origin
+    row: Row
 
 
 @dataclass(frozen=True, slots=True)
-class StorageReading:
+class StorageReading(_Sourced):
     """Storage as seen from its own side in the interval that ends at `end`."""
 
     start: float
@@ -67,21 +79,21 @@ class StorageReading:
     errors_5xx: float
     in_flight: float
     new_connections: float
-    origin: Origin
+    row: Row
 
 
 @dataclass(frozen=True, slots=True)
-class DnsReading:
+class DnsReading(_Sourced):
     """Lookups at one DNS server in the interval that ends at `end`."""
 
     end: float
     queries: float
     failed: float
-    origin: Origin
+    row: Row
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceReading:
+class ServiceReading(_Sourced):
     """What the service says of itself at `end`; `up` is False where its metrics could not be fetched.
 
     `storage_mean_seconds` is its own view of the storage: a symptom of its own state as much as of the
@@ -92,7 +104,7 @@ class ServiceReading:
     up: bool
     in_flight: float | None
     storage_mean_seconds: float | None
-    origin: Origin
+    row: Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +182,7 @@ def cpu_readings(rows: list[Row]) -> list[CpuReading]:
                 throttled_ratio=throttled,
                 pressure_ratio=pressure,
                 host_busy_ratio=_share(busy, busy + idle) if busy is not None and idle is not None else None,
-                origin=after.where(),
+                row=after,
             )
         )
     return readings
@@ -198,7 +210,7 @@ def memory_readings(rows: list[Row]) -> list[MemoryReading]:
                 pressure_ratio=_share(_delta(before, after, "psi_some_seconds_total"), elapsed),
                 oom_kills=_delta(before, after, "oom_kills_total") or 0.0,
                 restarts=_delta(before, after, "restarts_total") or 0.0,
-                origin=after.where(),
+                row=after,
             )
         )
     return readings
@@ -235,7 +247,7 @@ def storage_readings(rows: list[Row]) -> list[StorageReading]:
                 errors_5xx=_of_interval(before, row, "errors_5xx"),
                 in_flight=get("in_flight") or 0.0,
                 new_connections=get("new_connections") or 0.0,
-                origin=row.where(),
+                row=row,
             )
         )
     return readings
@@ -248,7 +260,7 @@ def dns_readings(rows: list[Row]) -> list[DnsReading]:
             row.time,
             _of_interval(rows[index - 1] if index else None, row, "queries"),
             _of_interval(rows[index - 1] if index else None, row, "failed"),
-            row.where(),
+            row,
         )
         for index, row in enumerate(rows)
     ]
@@ -267,7 +279,7 @@ def service_readings(rows: list[Row]) -> list[ServiceReading]:
                 up=row.values.get("up", 1.0) != 0.0,
                 in_flight=row.values.get("in_flight"),
                 storage_mean_seconds=total / count if total is not None and count else None,
-                origin=row.where(),
+                row=row,
             )
         )
     return readings
