@@ -12,6 +12,7 @@ COMMANDS = {
     "worker": ("agents.commands.worker:worker", "Read, correlate and tell: the one long-running process."),
     "topics": ("agents.commands.topics:topics", "Check Kafka's topics, or create them."),
     "check-config": ("agents.commands.check_config:check_config", "Say all that is wrong with the settings."),
+    "rules": ("agents.commands.rules:rules", "Print all rules with what they mean, to copy and change."),
     "ship": ("agents.commands.ship:ship", "Ship a recording into the raw topics."),
     "replay": ("agents.commands.replay:replay", "Run a recording through the pipeline without Kafka."),
     "slack": ("agents.commands.slack:slack", "Preview the messages for Slack, and test the way there."),

@@ -1,18 +1,18 @@
-"""Writes the table in docs/settings.md and the rules in undercurrent.example.yaml from the models.
+"""Writes docs/settings.md's table, docs/rules.md's tables and the example's rules from the models.
 
 `python -m tools.settings_docs`; a test says when it is due.
 """
 
 from pathlib import Path
 
-import yaml
-
+from agents.rulesdoc import documented_yaml, tables
 from agents.settings import PREFIX, SECRETS, Settings
 from agents.settingsdoc import rows
 from schemas import Rules
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = "| key | variable | default | meaning |\n|---|---|---|---|\n"
+TABLES = "<!-- What follows is written by python -m tools.settings_docs. -->\n\n"
 RULES = "# Thresholds and windows of the core.\n"
 
 
@@ -25,8 +25,11 @@ def main() -> None:
     docs.write_text(f"{before}{TABLE}{table}\n\n{rest}", encoding="utf-8")
     example = ROOT / "undercurrent.example.yaml"
     before, _, _ = example.read_text(encoding="utf-8").partition(RULES)
-    rules = yaml.safe_dump({"rules": Rules().model_dump(mode="json")}, sort_keys=False)
-    example.write_text(f"{before}{RULES}{rules}", encoding="utf-8")
+    example.write_text(f"{before}{RULES}{documented_yaml(Rules())}", encoding="utf-8")
+    page = ROOT / "docs" / "rules.md"
+    page.write_text(
+        f"{page.read_text(encoding='utf-8').partition(TABLES)[0]}{TABLES}{tables()}", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
