@@ -16,6 +16,10 @@ COMMANDS = {
     "ship": ("agents.commands.ship:ship", "Ship a recording into the raw topics."),
     "replay": ("agents.commands.replay:replay", "Run a recording through the pipeline without Kafka."),
     "slack": ("agents.commands.slack:slack", "Preview the messages for Slack, and test the way there."),
+    "score": (
+        "agents.commands.score:score",
+        "Measure the diagnosis on recordings and scenarios with known truth.",
+    ),
     "demo": ("agents.commands.demo:demo", "Show the main job from end to end, without Kafka."),
 }
 """Command → where it is, and what it does in one sentence."""

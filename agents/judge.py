@@ -99,7 +99,9 @@ class Judged:
         if lookups.hidden:
             problems.append(f"{lookups.hidden} failed lookups of an outage suppressed")
         if lookups.handled < lookups.suppressible:
-            problems.append(f"{lookups.suppressible - lookups.handled} of {lookups.suppressible} lookups told")
+            problems.append(
+                f"{lookups.suppressible - lookups.handled} of {lookups.suppressible} lookups told"
+            )
         object.__setattr__(self, "problems", tuple(problems))
 
 
@@ -107,7 +109,8 @@ def judge(truth: Truth, outcome: Outcome) -> tuple[tuple[Report, ...], tuple[Fin
     """Compare an outcome with the truth."""
     incidents = outcome.incidents
     met = {
-        incident.id: [trouble for trouble in truth.troubles if _meets(trouble, incident)] for incident in incidents
+        incident.id: [trouble for trouble in truth.troubles if _meets(trouble, incident)]
+        for incident in incidents
     }
     reports: list[Report] = []
     told: dict[Trouble, list[tuple[Incident, Report]]] = {trouble: [] for trouble in truth.troubles}
@@ -127,15 +130,19 @@ def _report(
     truth: Truth,
 ) -> tuple[Report, Trouble | None]:
     """Say what one report is worth, and about which trouble it is."""
-    cause = incident.cause.value
+    cause = str(incident.cause)
     agreeing = sorted((t for t in met if cause in t.right), key=lambda t: (len(told[t]), t.start))
     verdict: str
     about: Trouble | None
     if agreeing:
         about = agreeing[0]
-        seen = {name for earlier, report in told[about] if report.verdict == "right" for name in earlier.instances}
+        seen = {
+            name for earlier, report in told[about] if report.verdict == "right" for name in earlier.instances
+        }
         verdict = "repeated" if seen & set(incident.instances) else "right"
-    elif any(tolerance.cause == cause and _inside(tolerance.where, incident) for tolerance in truth.tolerated):
+    elif any(
+        tolerance.cause == cause and _inside(tolerance.where, incident) for tolerance in truth.tolerated
+    ):
         about, verdict = None, "tolerated"
     else:
         about = min(met, key=lambda t: (len(told[t]), t.start)) if met else None

@@ -5,7 +5,6 @@ A scenario is merged into the base; lists are replaced, and a null takes somethi
 seconds of the story.
 """
 
-import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +17,18 @@ import yaml
 from agents.envelopes import ENVELOPES, Envelope, host_of
 from agents.recording import Group, LogLine, Reading, Recording
 from agents.truth import Truth, read_truth
-from pipeline.simulation import Change, InstancePlan, Knobs, Line, Plan, PlanError, Story, Taken, knobs_of, simulate
+from pipeline.simulation import (
+    Change,
+    InstancePlan,
+    Knobs,
+    Line,
+    Plan,
+    PlanError,
+    Story,
+    Taken,
+    knobs_of,
+    simulate,
+)
 
 START = 1_795_500_000.0
 KINDS = ("incident", "rival", "none")
@@ -83,7 +93,7 @@ def recording_of(scenario: Scenario, story: Story) -> Recording:
     """Turn what a story left behind into a recording."""
     start = scenario.plan.start
     resolvers = {given.name: given.resolver for given in scenario.plan.instances}
-    entries = [
+    entries: list[LogLine | Reading] = [
         *(_log_line(line, start, resolvers[line.instance]) for line in story.output.lines),
         *(_reading(taken, start) for taken in story.output.readings),
     ]
@@ -120,7 +130,9 @@ def _reading(taken: Taken, start: float) -> Reading:
     if taken.source == "registry":
         body = {"time": taken.body["ts"], **{k: v for k, v in taken.body.items() if k != "ts"}}
     is_event = taken.source == "runtime"
-    return Reading(start + taken.at, _GROUPS[taken.source], taken.instance, taken.source, body, is_event=is_event)
+    return Reading(
+        start + taken.at, _GROUPS[taken.source], taken.instance, taken.source, body, is_event=is_event
+    )
 
 
 def _scenario(family: Mapping[str, Any], own: Mapping[str, Any]) -> Scenario:
@@ -131,9 +143,13 @@ def _scenario(family: Mapping[str, Any], own: Mapping[str, Any]) -> Scenario:
         raise ScenarioError(f"{name}: kind {kind!r} is none of {', '.join(KINDS)}")
     try:
         instances = tuple(
-            _instance(instance, settings) for instance, settings in given["instances"].items() if settings is not None
+            _instance(instance, settings)
+            for instance, settings in given["instances"].items()
+            if settings is not None
         )
-        plan = Plan(START, float(given["seconds"]), instances, tuple(_changes(given.get("changes", ()), instances)))
+        plan = Plan(
+            START, float(given["seconds"]), instances, tuple(_changes(given.get("changes", ()), instances))
+        )
         shipping = Shipping(**given.get("shipping", {}))
         truth = read_truth(name, given.get("truth") or {}, START)
     except (PlanError, TypeError, KeyError, ValueError) as error:
@@ -187,8 +203,3 @@ def _merged(base: Any, own: Any) -> Any:
     for key, value in own.items():
         merged[key] = _merged(base[key], value) if key in base else value
     return merged
-
-
-def story_seconds(scenarios: list[Scenario]) -> float:
-    """Add up the event time of scenarios, in seconds."""
-    return math.fsum(scenario.plan.seconds for scenario in scenarios)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from agents.envelopes import ENVELOPES
-from agents.recording import NotARecordingError, Recording, read_recording
+from agents.recording import Group, NotARecordingError, Recording, read_recording
 from agents.settings import Settings, SettingsError, load_settings
 from agents.ship import MAX_SPEED
 from pipeline.render.clean import visible
@@ -35,6 +35,16 @@ split_option = click.option(
     help="Break error texts over two records, as runtimes do to the 2.8 images. "
     "Default: for fluent-bit only.",
 )
+
+
+def groups(_context: click.Context, _option: click.Parameter, value: str) -> frozenset[Group]:
+    """Read a list of groups of telemetry, as an option's callback."""
+    known = [group.value for group in Group]
+    chosen = [name.strip() for name in value.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in known]
+    if unknown or not chosen:
+        raise click.BadParameter(f"expected any of {', '.join(known)}; found {value!r}")
+    return frozenset(Group(name) for name in chosen)
 
 
 def is_split(shipper_name: str, split: bool | None) -> bool:

@@ -12,6 +12,7 @@ from rich.table import Table
 from agents.arrivals import lay_out, layout_of
 from agents.commands.options import (
     config_option,
+    groups,
     is_split,
     load_recording,
     recording_argument,
@@ -27,15 +28,6 @@ from pipeline.render.words import catalogue
 from pipeline.telling import Reply
 
 
-def _groups(_context: click.Context, _option: click.Parameter, value: str) -> frozenset[Group]:
-    known = [group.value for group in Group]
-    chosen = [name.strip() for name in value.split(",") if name.strip()]
-    unknown = [name for name in chosen if name not in known]
-    if unknown or not chosen:
-        raise click.BadParameter(f"expected any of {', '.join(known)}; found {value!r}")
-    return frozenset(Group(name) for name in chosen)
-
-
 @click.command("replay")
 @recording_argument
 @click.option(
@@ -46,7 +38,7 @@ def _groups(_context: click.Context, _option: click.Parameter, value: str) -> fr
     "--sources",
     default=",".join(Group),
     show_default=True,
-    callback=_groups,
+    callback=groups,
     help="Which telemetry takes part.",
 )
 @click.option(

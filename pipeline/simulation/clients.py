@@ -164,7 +164,10 @@ class Try:
             "blob": ("GET", f"/v2/{team}/blobs/{DIGEST}"),
             "tags": ("GET", f"/v2/{team}/tags/list"),
             "upload": ("POST", f"/v2/{team}/blobs/uploads/"),
-            "commit": ("PUT", f"/v2/{team}/blobs/uploads/{self._chance.getrandbits(64):016x}?digest={DIGEST}"),
+            "commit": (
+                "PUT",
+                f"/v2/{team}/blobs/uploads/{self._chance.getrandbits(64):016x}?digest={DIGEST}",
+            ),
             "probe": ("GET", "/v2/"),
         }[kind]
         request = Request(kind, method, uri, client or AGENTS[base], names, self._answered, n=n)

@@ -1,7 +1,7 @@
 """The CPU of a container: a run queue in front of a few cores, a quota in periods, or a busy host.
 
 The quota works as the kernel's CFS bandwidth control does: in every period of 100 ms the container may
-use `limit × 100 ms` of CPU time; when that is used up, all its threads stop until the next period. The
+use `limit` times 100 ms of CPU time; when that is used up, all its threads stop until the next period. The
 queue is first come, first served with slices of 10 ms, as the Go scheduler's is. On a busy host there
 is no stop; instead a thread waits for its neighbours each time it wants to run.
 """

@@ -72,7 +72,9 @@ def s3_proxy(at: float, instance: str, window: ProxyWindow, in_flight: int) -> T
         "status_5xx": window.status_5xx,
         "slowdown_503": window.status_5xx,
         **{f"ttfb_ms_{name}": _quantile(ordered, q) for name, q in (("p50", 0.5), ("p95", 0.95), ("max", 1))},
-        **{f"total_ms_{name}": _quantile(ordered, q) for name, q in (("p50", 0.5), ("p95", 0.95), ("max", 1))},
+        **{
+            f"total_ms_{name}": _quantile(ordered, q) for name, q in (("p50", 0.5), ("p95", 0.95), ("max", 1))
+        },
     }
     return Taken(at, instance, "s3-proxy", body)
 
@@ -94,14 +96,15 @@ def scrape(at: float, instance: str, process: Registry | None, cpu: CpuCounters)
     """Scrape the service's own metrics, which is an answer only if there is a process."""
     if process is None:
         return Taken(at, instance, "registry", {"ts": at, "up": 0})
+    action = 'action="GetContent",driver="s3aws"'
     lines = [
         *(
             f'registry_http_requests_total{{code="{status}",handler="{kind}",method="get"}} {count}'
             for (kind, status), count in sorted(process.served.items())
         ),
         f'registry_http_in_flight_requests{{handler="manifest"}} {process.in_flight}',
-        f'registry_storage_action_seconds_sum{{action="GetContent",driver="s3aws"}} {process.storage.seconds_total}',
-        f'registry_storage_action_seconds_count{{action="GetContent",driver="s3aws"}} {process.storage.calls_total}',
+        f"registry_storage_action_seconds_sum{{{action}}} {process.storage.seconds_total}",
+        f"registry_storage_action_seconds_count{{{action}}} {process.storage.calls_total}",
         f"go_goroutines {18 + 3 * process.in_flight}",
         f"process_cpu_seconds_total {cpu.usage_seconds}",
         f"process_resident_memory_bytes {(40 + process.megabytes) * MEGABYTE}",

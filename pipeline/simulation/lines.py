@@ -82,7 +82,8 @@ class Pen:
     def access(self, now: float, began: float, asked: str, status: int, written: int, agent: str) -> None:
         """Write one line of the access log; its time is when the request came in."""
         moment = datetime.fromtimestamp(self._start + began, UTC)
-        line = f'127.0.0.1 - - [{moment:%d/%b/%Y:%H:%M:%S} +0000] "{asked} HTTP/1.1" {status} {written} "" "{agent}"'
+        when = f"{moment:%d/%b/%Y:%H:%M:%S} +0000"
+        line = f'127.0.0.1 - - [{when}] "{asked} HTTP/1.1" {status} {written} "" "{agent}"'
         self._output.lines.append(Line(now, self._instance, "registry", "stdout", line))
 
     def lost(self, now: float, record: str) -> None:
@@ -106,7 +107,8 @@ class Pen:
             port = 32768 + self._chance.getrandbits(14)
             line = (
                 f'time="{at}" level=error msg="[resolver] failed to query external DNS server" '
-                f'client-addr="udp:127.0.0.1:{port}" dns-server="udp:{server}" error="{error}" question="{question}"'
+                f'client-addr="udp:127.0.0.1:{port}" dns-server="udp:{server}" error="{error}" '
+                f'question="{question}"'
             )
         else:
             line = (

@@ -53,10 +53,10 @@ class InstancePlan:
     """One instance: what it is and how it starts.
 
     `clock_skew_seconds`: how far the clock of its host, by which it writes its lines, is ahead of the
-    exporters' clock. `release`: `v2` or `v3`. `log`: `text` or `json`. `resolver`: `dockerd` (moby 24 and 25),
-    `dockerd26`, `coredns`, or `direct` (the service asks the server itself). `otlp_noise`: a telemetry
-    exporter that finds nobody complains every 5 s. `exporters`: seconds between readings of `cgroup`,
-    `s3-proxy`, `dns-upstream`, `registry`; one that is not named does not exist.
+    exporters' clock. `release`: `v2` or `v3`. `log`: `text` or `json`. `resolver`: `dockerd` (moby 24
+    and 25), `dockerd26`, `coredns`, or `direct` (the service asks the server itself). `otlp_noise`: a
+    telemetry exporter that finds nobody complains every 5 s. `exporters`: seconds between readings of
+    `cgroup`, `s3-proxy`, `dns-upstream`, `registry`; one that is not named does not exist.
     """
 
     name: str

@@ -7,6 +7,7 @@ writes the line, both of which need CPU; that is where starvation smears and qua
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pipeline.simulation.cpu import Cpu
@@ -155,10 +156,8 @@ class Registry:
             error = CANCELLED
         except StorageFailedError as failed:
             error = str(failed)
-        try:
+        with suppress(CancelledError):  # too late: the work is done
             yield self._cpu.run(REPLY_CPU_SECONDS[self._release] * self._owner.knobs.demand)
-        except CancelledError:
-            pass  # too late: the work is done
         if error:
             self._write_failed(request, error)
         elif request.missing:

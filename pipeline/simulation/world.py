@@ -1,12 +1,13 @@
 """The world of a story: instances with their processes, memory and exporters, and what is done to them."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pipeline.simulation import exporters
 from pipeline.simulation.clients import Clients
 from pipeline.simulation.cpu import Cpu, CpuCounters
 from pipeline.simulation.exporters import HOST_CORES, MemoryCounters
-from pipeline.simulation.kernel import Action, Body, Chance, Kernel, Task
+from pipeline.simulation.kernel import Action, Chance, Kernel
 from pipeline.simulation.ledger import Ledger
 from pipeline.simulation.lines import Pen
 from pipeline.simulation.lookups import DnsCounts, Lookups
@@ -20,7 +21,13 @@ RESTART_SECONDS = (1.0, 2.5)
 MEMORY_CHECK_SECONDS = 0.25
 KILL_BACKOFF_SECONDS = (2.0, 4.0, 8.0, 16.0)
 OTLP_SECONDS = 5.0
-OTLP_TEXT = 'traces export: Post "https://localhost:4318/v1/traces": dial tcp 127.0.0.1:4318: connect: connection refused'
+OTLP_TEXT = (
+    'traces export: Post "https://localhost:4318/v1/traces": '
+    "dial tcp 127.0.0.1:4318: connect: connection refused"
+)
+PIECE_SECONDS = 0.003
+PIECES_MAX = 2
+"""Pieces of background work that are queued at once: it has two threads."""
 OTHER_HOST_CORES = 0.35
 """CPU that the rest of the host uses when it is quiet."""
 
@@ -50,7 +57,7 @@ def simulate(plan: Plan, chance: Chance) -> Story:
             raise PlanError(f"no act {change.act!r}")
         for name, instance in instances.items():
             if change.instance in (None, name):
-                kernel.after(change.at, lambda instance=instance, change=change: instance.change(change))
+                kernel.after(change.at, partial(instance.change, change))
     kernel.run(plan.seconds)
     return Story(output, ledger)
 
@@ -59,7 +66,13 @@ class Instance:
     """One container on its own host."""
 
     def __init__(
-        self, kernel: Kernel, chance: Chance, given: InstancePlan, start: float, output: Output, ledger: Ledger
+        self,
+        kernel: Kernel,
+        chance: Chance,
+        given: InstancePlan,
+        start: float,
+        output: Output,
+        ledger: Ledger,
     ) -> None:
         self.name = given.name
         self.knobs: Knobs = given.knobs
@@ -70,11 +83,20 @@ class Instance:
         self._start = start
         self._output = output
         self._cpu = Cpu(kernel, chance, HOST_CORES)
-        self._pen = Pen(output, start + given.clock_skew_seconds, given.name, given.release, given.log, given.resolver, chance)
+        self._pen = Pen(
+            output,
+            start + given.clock_skew_seconds,
+            given.name,
+            given.release,
+            given.log,
+            given.resolver,
+            chance,
+        )
         self._dns, self._proxy, self._memory = DnsCounts(), ProxyWindow(), MemoryCounters()
         self._leaked_megabytes = 0.0
         self._kills = 0
         self._background = 0
+        self._pieces = 0
         self._host_busy_seconds = chance.uniform(1000, 5000)
         self._host_idle_seconds = chance.uniform(1000, 5000)
         self._host_seen = (0.0, 0.0)
@@ -120,15 +142,22 @@ class Instance:
         self._clients.refresh()
         self._background += 1
         if self.knobs.background_cores > 0:
-            Task(self._work_in_background(self._background, self.knobs.background_cores))
+            self._expect_work(self._background)
 
-    def _work_in_background(self, version: int, cores: float) -> Body:
-        """Other work in the container: it asks for so much CPU, in pieces of a few milliseconds."""
-        piece_seconds = 0.004
-        while version == self._background:
-            yield self._kernel.wait(self._chance.expovariate(cores / piece_seconds))
-            if self._cpu.runnable < 4:
-                yield self._cpu.run(piece_seconds)
+    def _expect_work(self, version: int) -> None:
+        """Other work in the container: it asks for CPU in small pieces, a few at a time."""
+
+        def come() -> None:
+            if version == self._background:
+                self._expect_work(version)
+                if self._pieces < PIECES_MAX:
+                    self._pieces += 1
+                    self._cpu.run(PIECE_SECONDS)(self._piece_done)
+
+        self._kernel.after(self._chance.expovariate(self.knobs.background_cores / PIECE_SECONDS), come)
+
+    def _piece_done(self) -> None:
+        self._pieces -= 1
 
     def _begin(self) -> None:
         if self.process is None:
@@ -152,6 +181,7 @@ class Instance:
             return
         process, self.process = self.process, None
         self._cpu.clear()
+        self._pieces = 0
         self._leaked_megabytes = 0.0
         self._event("container_exit", {"exit_code": exit_code})
         process.die()
