@@ -27,7 +27,7 @@ from agents.envelopes import fluent_bit
 from agents.recording import read_recording
 from agents.replay import Perturbation, perturb, run
 from agents.settings import Settings, Topics
-from agents.ship import Pacer, Shipment, shipper
+from agents.ship import MAX_SPEED, Pacer, Shipment, shipper
 from schemas import Change, ChangeKind, encode
 from tests.replay.folder import cpu, make
 
@@ -56,7 +56,7 @@ def test_the_worker_says_what_a_replay_says() -> None:
         worker.wait_until_ready()
         topics, rules = worker.settings.topics, worker.settings.rules
         arrivals = shipment.arrivals(topics, connected.partitions(topics), rules)
-        connected.ship(arrivals, Pacer(20), lambda _: None)
+        connected.ship(arrivals, Pacer(MAX_SPEED), lambda _: None)
         live = wait_for_the_end(worker, shipment.end(rules), 60)
     layout = layout_of(fluent_bit, True, Topics())
     settings = Settings()
