@@ -63,10 +63,16 @@ def configure(settings: Log, stream: TextIO = sys.stderr) -> None:
         cache_logger_on_first_use=False,
     )
     last: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    # Locals of a traceback hold settings and raw log lines: neither form of the log shows them.
     if as_json:
-        last += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        last += [structlog.processors.ExceptionRenderer(frames), structlog.processors.JSONRenderer()]
     else:
-        last += [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        last += [
+            structlog.dev.ConsoleRenderer(
+                colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     handler = logging.StreamHandler(stream)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     handler.addFilter(Libraries())

@@ -69,3 +69,23 @@ def test_what_a_library_says_all_the_time_is_said_once_in_a_while() -> None:
     assert libraries.filter(ours)
     now[0] = log.REPEAT_SECONDS
     assert libraries.filter(away)
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_the_locals_of_a_traceback_stay_out_of_the_log(form: str) -> None:
+    """A frame's variables may hold a token or a raw record: an exception tells where, not what."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    log.configure(Log(level="info", format=form), stream)
+    try:
+        token = "xoxb-" + "secret"
+        try:
+            raise ValueError("the reply was no JSON")
+        except ValueError:
+            log.get("notify").exception("failed", length=len(token))
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert "the reply was no JSON" in stream.getvalue()
+    assert "xoxb-secret" not in stream.getvalue()
