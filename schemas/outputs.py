@@ -133,7 +133,8 @@ class Incident(Noun):
     `first_symptom_at`: event time of the first symptom it explains. `verdict_at`: event time at
     which its cause (or `unproven`, finally) was settled, allowed lateness included. `resolved_at`:
     event time of the last sign of trouble, None while open; it is declared after a quiet period.
-    `confidence`: 0 to 1, see docs/causes.md. `level`: `container` or `host` for cpu_saturation.
+    `confidence`: 0 to 1, see docs/causes.md; `strength`: the same before undecided rivals took from it.
+    `level`: `container` or `host` for cpu_saturation.
     `suppressed`, `released`: DNS symptoms this incident explained, or had held and let go.
     """
 
@@ -143,6 +144,7 @@ class Incident(Noun):
     cause: AnyCause
     level: str | None = None
     confidence: float
+    strength: float | None = None
     state: IncidentState
     first_symptom_at: float
     opened_at: float

@@ -250,5 +250,6 @@ def _refresh(state: DomainState, incident: OpenIncident, second: int) -> None:
     if verdict.cause == incident.cause and verdict.cause is not Cause.UNPROVEN:
         incident.evidence, incident.rivals = verdict.evidence, verdict.rivals
         incident.level = verdict.level or incident.level
-        incident.confidence = max(incident.confidence, verdict.confidence)
+        if verdict.confidence >= incident.confidence:
+            incident.confidence, incident.strength = verdict.confidence, verdict.strength
     enrich(incident, view)

@@ -81,6 +81,7 @@ class OpenIncident:
     state: IncidentState
     seq: int = 0
     confidence: float = 0.0
+    strength: float = 0.0
     level: str | None = None
     settled_verdict: bool = False
     verdict_at: float | None = None
@@ -120,7 +121,7 @@ class OpenIncident:
     def judge(self, verdict: Verdict, at: float) -> None:
         """Take over a verdict that was reached at event time `at`."""
         self.cause = verdict.cause or Cause.UNPROVEN
-        self.confidence = verdict.confidence
+        self.confidence, self.strength = verdict.confidence, verdict.strength
         self.level = verdict.level
         self.evidence = verdict.evidence
         self.rivals = verdict.rivals
@@ -152,6 +153,7 @@ class OpenIncident:
             cause=self.cause,
             level=self.level,
             confidence=self.confidence,
+            strength=self.strength,
             state=self.state,
             first_symptom_at=round(self.first_symptom_at, 6),
             opened_at=self.opened_at,

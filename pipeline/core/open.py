@@ -8,7 +8,7 @@ Laws:
 
 from pipeline.core.incident import Member, OpenIncident, incident_id
 from pipeline.core.state import DomainState
-from pipeline.diagnosis import Explains, Finding, Standing, Verdict, View, weigh
+from pipeline.diagnosis import Explains, Finding, Standing, Verdict, View, weigh, weigh_as
 from pipeline.diagnosis import dns as dns_cause
 from pipeline.diagnosis import memory as memory_cause
 from pipeline.diagnosis.words import amount, clock
@@ -102,14 +102,7 @@ def _open_beside(state: DomainState, second: int, instance: str) -> list[Change]
             continue
         verdict = weigh(view)
         if verdict.cause != cause:
-            verdict = Verdict(
-                cause,
-                round(finding.strength, 2),
-                finding.evidence,
-                verdict.rivals,
-                finding.since,
-                finding.explains,
-            )
+            verdict = weigh_as(view, finding)
         taken = [r for r in view.requests if _within(finding.explains, r)]
         changes += _enter(state, second, instance, verdict, taken, view)
     return changes

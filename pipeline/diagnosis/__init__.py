@@ -6,6 +6,6 @@ compares them. All of it is a pure function of what is settled.
 
 from pipeline.diagnosis.finding import Explains, Finding, Standing
 from pipeline.diagnosis.view import View
-from pipeline.diagnosis.weigh import Verdict, examine, finding_on, weigh
+from pipeline.diagnosis.weigh import Verdict, examine, finding_on, weigh, weigh_as
 
-__all__ = ["Explains", "Finding", "Standing", "Verdict", "View", "examine", "finding_on", "weigh"]
+__all__ = ["Explains", "Finding", "Standing", "Verdict", "View", "examine", "finding_on", "weigh", "weigh_as"]

@@ -27,6 +27,7 @@ class Verdict:
     """What the evidence says about one instance.
 
     `cause` is None while a measurement that matters is due; `unproven` when none will come.
+    `strength`: what the evidence is worth before undecided rivals take from it.
     """
 
     cause: Cause | str | None
@@ -37,6 +38,7 @@ class Verdict:
     explains: Explains | None = None
     level: str | None = None
     proven: tuple[Finding, ...] = ()
+    strength: float = 0.0
 
 
 def examine(view: View) -> dict[Cause | str, Finding]:
@@ -80,17 +82,31 @@ def weigh(view: View) -> Verdict:
     lead = proven[0]
     if len(proven) > 1 and lead.strength < 0.7 and proven[1].strength >= 0.8:
         lead = proven[1]  # a strong cause is not overtaken by a weak one that merely began earlier
-    rivals = _rivals(view, findings, lead)
+    return _named(lead, _rivals(view, findings, lead), tuple(proven))
+
+
+def weigh_as(view: View, lead: Finding) -> Verdict:
+    """The verdict where `lead` is proven and stands for itself, whatever else goes on."""
+    return _named(lead, _rivals(view, examine(view), lead), (lead,))
+
+
+def confidence(strength: float, undecided: int) -> float:
+    """The strength of the evidence, less what each undecided rival takes from it."""
+    return round(min(CONFIDENCE_MAX, strength * UNDECIDED_FACTOR**undecided), 2)
+
+
+def _named(lead: Finding, rivals: tuple[Rival, ...], proven: tuple[Finding, ...]) -> Verdict:
     undecided = sum(rival.standing is RivalStanding.UNDECIDED for rival in rivals)
     return Verdict(
         lead.cause,
-        round(min(CONFIDENCE_MAX, lead.strength * UNDECIDED_FACTOR**undecided), 2),
+        confidence(lead.strength, undecided),
         lead.evidence,
         rivals,
         lead.since,
         lead.explains,
         lead.level,
-        tuple(proven),
+        proven,
+        lead.strength,
     )
 
 
