@@ -72,6 +72,11 @@ def _recorded(folder: Path, name: str) -> Path:
     raise CorpusError(f"{folder}: truth.json names {name}, but there is no recording of it")
 
 
+def reseeded(case: Case, by: int) -> Case:
+    """Return a scenario with another seed; a recording stays as it is."""
+    return replace(case, seed=case.seed + by) if isinstance(case, Scenario) else case
+
+
 def judge_all(
     cases: list[Case],
     settings: Settings,

@@ -12,7 +12,7 @@ from agents.commands.options import config_option, groups, settings_from
 from agents.judge import Judged
 from agents.recording import Group
 from agents.replay import Perturbation
-from agents.score import Case, CorpusError, judge_all, read_corpus
+from agents.score import Case, CorpusError, judge_all, read_corpus, reseeded
 from agents.settings import Settings
 from agents.sum import Score, as_object, below_floors, sum_up
 from agents.table import as_text, replace_marked
@@ -52,6 +52,9 @@ WRITTEN = (Path("README.md"), Path("docs/score.md"))
     help="Let this share of the records arrive twice.",
 )  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="For what is random in these.")
+@click.option(
+    "--reseed", type=int, default=0, metavar="N", help="Play the scenarios with other seeds: by N higher."
+)
 @config_option
 def score(
     folders: tuple[Path, ...],
@@ -66,6 +69,7 @@ def score(
     shuffle: float,
     duplicate: float,
     seed: int,
+    reseed: int,
     config: Path | None,
 ) -> None:
     """Score the diagnosis on the corpora in DIR (default: corpus).
@@ -83,12 +87,8 @@ def score(
     )
     began = time.perf_counter()
     try:
-        cases = [
-            case
-            for folder in folders or (Path("corpus"),)
-            for case in read_corpus(folder)
-            if only in case.name
-        ]
+        found = [case for folder in folders or (Path("corpus"),) for case in read_corpus(folder)]
+        cases = [reseeded(case, reseed) for case in found if only in case.name]
         judged = _judged(cases, settings, perturbation, jobs)
     except CorpusError as error:
         raise click.UsageError(str(error)) from error

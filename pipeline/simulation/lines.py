@@ -12,6 +12,7 @@ import orjson
 from pipeline.simulation.kernel import Chance
 from pipeline.simulation.lookups import RESOLVERS, STORAGE_HOST
 from pipeline.simulation.output import Line, Output
+from pipeline.simulation.plan import InstancePlan
 
 VERSIONS = {"v2": ("go1.19.8", "2.8.2+ds1"), "v3": ("go1.26.8", "v3.0.0+unknown")}
 Fields = dict[str, str | int]
@@ -24,22 +25,14 @@ CANCELLED = "RequestCanceled: request context canceled\ncaused by: context cance
 class Pen:
     """Writes the lines of one instance. `start`: unix time at which the story begins."""
 
-    def __init__(
-        self,
-        output: Output,
-        start: float,
-        instance: str,
-        release: str,
-        log: str,
-        resolver: str,
-        chance: Chance,
-    ) -> None:
+    def __init__(self, output: Output, start: float, given: InstancePlan, chance: Chance) -> None:
         self._output = output
-        self._start = start
-        self._instance = instance
-        self._release = release
-        self._log = log
-        self._resolver = resolver
+        self._start = start + given.clock_skew_seconds
+        self._instance = given.name
+        self._release = given.release
+        self._log = given.log
+        self._resolver = given.resolver
+        self._upstream = given.upstream
         self._chance = chance
         self._process: Fields = {}
 
@@ -87,18 +80,11 @@ class Pen:
         self._output.lines.append(Line(now, self._instance, "registry", "stdout", line))
 
     def lost(self, now: float, record: str) -> None:
-        """Write what the resolver says about a query that ran out of time."""
-        self._resolver_line(now, record, "i/o timeout")
-
-    def refused(self, now: float, record: str) -> None:
-        """Docker's resolver hands a refusal on without a word, and so do the others."""
-
-    def _resolver_line(self, now: float, record: str, reason: str) -> None:
-        kind = RESOLVERS[self._resolver]
-        if not kind.writes:
+        """Write what the resolver says about a query that ran out of time; refusals it hands on silently."""
+        if not RESOLVERS[self._resolver].writes:
             return
-        server = kind.upstream
-        error = f"read udp 10.0.0.9:{32768 + self._chance.getrandbits(14)}->{server}: {reason}"
+        server = f"{self._upstream}:53"
+        error = f"read udp 10.0.0.9:{32768 + self._chance.getrandbits(14)}->{server}: i/o timeout"
         question = f";{STORAGE_HOST}.\\tIN\\t {record}"
         at = stamp(self._start + now)
         if self._resolver == "coredns":

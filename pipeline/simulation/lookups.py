@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pipeline.simulation.cpu import Cpu
 from pipeline.simulation.kernel import Body, Chance, Future, Kernel, Steps, Task
-from pipeline.simulation.plan import Knobs
+from pipeline.simulation.plan import InstancePlan, Knobs
 
 STORAGE_HOST = "s3.registry.test"
 CPU_SECONDS = 0.0004
@@ -21,20 +21,19 @@ ATTEMPTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """How a kind of resolver behaves. `server`: whom the service asks; `upstream`: whom that one asks."""
+    """How a kind of resolver behaves. `server`: whom the service asks, "" for the upstream itself."""
 
     wait_seconds: float
     server: str
-    upstream: str
     reason: str
     writes: bool
 
 
 RESOLVERS = {
-    "dockerd": Resolver(4.0, "127.0.0.11:53", "10.0.0.2:53", "server misbehaving", True),
-    "dockerd26": Resolver(4.0, "127.0.0.11:53", "10.0.0.2:53", "server misbehaving", True),
-    "coredns": Resolver(2.0, "10.96.0.10:53", "10.0.0.2:53", "server misbehaving", True),
-    "direct": Resolver(5.0, "10.0.0.2:53", "10.0.0.2:53", "i/o timeout", False),
+    "dockerd": Resolver(4.0, "127.0.0.11:53", "server misbehaving", True),
+    "dockerd26": Resolver(4.0, "127.0.0.11:53", "server misbehaving", True),
+    "coredns": Resolver(2.0, "10.96.0.10:53", "server misbehaving", True),
+    "direct": Resolver(5.0, "", "i/o timeout", False),
 }
 """Kind → its behaviour."""
 
@@ -48,9 +47,6 @@ class ResolverLog(Protocol):
 
     def lost(self, record: str) -> None:
         """A query for a record (`A`, `AAAA`) got no answer in time."""
-
-    def refused(self, record: str) -> None:
-        """The upstream answered that it cannot resolve."""
 
 
 @dataclass(slots=True)
@@ -76,7 +72,7 @@ class Lookups:
         chance: Chance,
         cpu: Cpu,
         owner: "HasKnobs",
-        kind: str,
+        given: InstancePlan,
         log: ResolverLog,
         counts: DnsCounts,
     ) -> None:
@@ -84,7 +80,8 @@ class Lookups:
         self._chance = chance
         self._cpu = cpu
         self._owner = owner
-        self._kind = RESOLVERS[kind]
+        self._kind = RESOLVERS[given.resolver]
+        self._server = RESOLVERS[given.resolver].server or f"{given.upstream}:53"
         self._log = log
         self._under_way: Future | None = None
         self._counts = counts
@@ -132,12 +129,10 @@ class Lookups:
                 self._log.lost(record)
             return LookupFailedError(self._told(self._kind.reason))
         yield self._kernel.wait(ROUND_TRIP_SECONDS + self._chance.expovariate(2000) + knobs.dns_delay_seconds)
-        for record in refused:
-            self._log.refused(record)
         return LookupFailedError(self._told("server misbehaving")) if refused else None
 
     def _told(self, reason: str) -> str:
-        server = self._kind.server
+        server = self._server
         if reason == "i/o timeout":
             port = 30000 + self._chance.getrandbits(14)
             reason = f"read udp 10.244.0.7:{port}->{server}: i/o timeout"

@@ -54,9 +54,10 @@ class InstancePlan:
 
     `clock_skew_seconds`: how far the clock of its host, by which it writes its lines, is ahead of the
     exporters' clock. `release`: `v2` or `v3`. `log`: `text` or `json`. `resolver`: `dockerd` (moby 24
-    and 25), `dockerd26`, `coredns`, or `direct` (the service asks the server itself). `otlp_noise`: a
-    telemetry exporter that finds nobody complains every 5 s. `exporters`: seconds between readings of
-    `cgroup`, `s3-proxy`, `dns-upstream`, `registry`; one that is not named does not exist.
+    and 25), `dockerd26`, `coredns`, or `direct` (the service asks the server itself). `upstream`: the
+    DNS server behind it. `otlp_noise`: a telemetry exporter that finds nobody complains every 5 s.
+    `exporters`: seconds between readings of `cgroup`, `s3-proxy`, `dns-upstream`, `registry`; one that
+    is not named does not exist.
     """
 
     name: str
@@ -64,6 +65,7 @@ class InstancePlan:
     release: str = "v2"
     log: str = "text"
     resolver: str = "dockerd"
+    upstream: str = "10.0.0.2"
     otlp_noise: bool = False
     knobs: Knobs = field(default_factory=Knobs)
     exporters: Mapping[str, float] = field(

@@ -83,15 +83,7 @@ class Instance:
         self._start = start
         self._output = output
         self._cpu = Cpu(kernel, chance, HOST_CORES)
-        self._pen = Pen(
-            output,
-            start + given.clock_skew_seconds,
-            given.name,
-            given.release,
-            given.log,
-            given.resolver,
-            chance,
-        )
+        self._pen = Pen(output, start, given, chance)
         self._dns, self._proxy, self._memory = DnsCounts(), ProxyWindow(), MemoryCounters()
         self._leaked_megabytes = 0.0
         self._kills = 0
@@ -109,15 +101,9 @@ class Instance:
         if given.otlp_noise:
             kernel.after(OTLP_SECONDS, self._complain)
 
-    # The resolver's complaints, with the time of now.
-
     def lost(self, record: str) -> None:
-        """A query of this instance got no answer."""
+        """A query of this instance got no answer: its resolver complains."""
         self._pen.lost(self._kernel.now, record)
-
-    def refused(self, record: str) -> None:
-        """A query of this instance was refused."""
-        self._pen.refused(self._kernel.now, record)
 
     def change(self, change: Change) -> None:
         """Turn knobs, then act."""
@@ -161,9 +147,7 @@ class Instance:
 
     def _begin(self) -> None:
         if self.process is None:
-            lookups = Lookups(
-                self._kernel, self._chance, self._cpu, self, self._given.resolver, self, self._dns
-            )
+            lookups = Lookups(self._kernel, self._chance, self._cpu, self, self._given, self, self._dns)
             storage = Storage(
                 self._kernel, self._chance, self._cpu, self, lookups, self._given.release, self._proxy
             )
