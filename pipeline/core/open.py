@@ -168,6 +168,7 @@ def _open_restarts(state: DomainState, second: int, instance: str) -> list[Chang
         text=f"{instance} started {len(starts)} times since {clock(starts[0])}",
         values={"restarts": float(len(starts))},
         at=starts[0],
+        origins=view.lines((SymptomKind.PROCESS_STARTED,), starts[0]),
     )
     unproven = Verdict(Cause.UNPROVEN, 0.0, (evidence,), verdict.rivals, since=starts[0])
     return _enter(state, second, instance, unproven, [], view)

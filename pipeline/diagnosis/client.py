@@ -12,7 +12,7 @@ from pipeline.diagnosis.durations import Spread
 from pipeline.diagnosis.finding import Explains, Finding, Standing
 from pipeline.diagnosis.view import View
 from pipeline.diagnosis.words import amount, percent, seconds
-from schemas import Cause, Evidence
+from schemas import Cause, Evidence, SymptomKind
 
 
 def examine(view: View, others_refuted: bool, others_unknown: bool) -> Finding:
@@ -104,6 +104,7 @@ def _proven(
                     "requests": float(found.requests),
                 },
                 at=view.first_end,
+                origins=view.lines((SymptomKind.REQUEST_CANCELLED,), view.first_end),
             ),
             Evidence(
                 fact="others_served",

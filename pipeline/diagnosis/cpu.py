@@ -10,7 +10,7 @@ from pipeline.diagnosis.finding import Explains, Finding, Standing
 from pipeline.diagnosis.view import View
 from pipeline.diagnosis.words import amount, clock, cores, percent, seconds
 from pipeline.history import CpuReading, Episode
-from schemas import Cause, Evidence
+from schemas import Cause, Evidence, SymptomKind
 
 COVERED_RATIO = 0.6
 """Share of the failed requests that must have run while the instance was starved."""
@@ -183,6 +183,7 @@ def _smeared(view: View, sharp_ratio: float, requests: int) -> Evidence:
         "timeout; a server that is not held up gives 98 % or more",
         values=_rounded({"sharp_ratio": sharp_ratio, "requests": float(requests)}),
         at=view.first_end,
+        origins=view.lines((SymptomKind.REQUEST_CANCELLED,), view.first_end),
     )
 
 
@@ -228,11 +229,11 @@ def _judge_readings(view: View) -> Finding:
             f"{view.instance} had CPU to spare: {_room(telling, usage)}, "
             f"throttled in {percent(throttled)} of periods"
         )
-        return Finding(Cause.CPU_SATURATION, Standing.REFUTED, reason, values=values)
+        return Finding(Cause.CPU_SATURATION, Standing.REFUTED, reason, values=values, seen=telling)
     late = next((e for e in view.episodes if e.start > view.median_end), None)
     if late is not None and any((r.throttled_ratio or 0.0) < 0.1 for r in telling):
         reason = f"{view.instance} reached its limit at {clock(late.start)}, after the failures began"
-        return Finding(Cause.CPU_SATURATION, Standing.REFUTED, reason, values=values)
+        return Finding(Cause.CPU_SATURATION, Standing.REFUTED, reason, values=values, seen=telling)
     reason = (
         f"{view.instance} was busy ({percent(usage)} of its limit, throttled in "
         f"{percent(throttled)} of periods), "
@@ -240,7 +241,7 @@ def _judge_readings(view: View) -> Finding:
     )
     due_soon = view.now < view.first_end + view.rules.rival_grace_seconds
     standing = Standing.PENDING if due_soon and _lives(view) else Standing.UNDECIDED
-    return Finding(Cause.CPU_SATURATION, standing, reason, values=values)
+    return Finding(Cause.CPU_SATURATION, standing, reason, values=values, seen=telling)
 
 
 def _lives(view: View) -> bool:

@@ -13,7 +13,7 @@ from pipeline.diagnosis.finding import Explains, Finding, Standing
 from pipeline.diagnosis.view import View
 from pipeline.diagnosis.words import amount, clock, percent
 from pipeline.history import DnsReading
-from schemas import Cause, Evidence, Origin
+from schemas import DNS_KINDS, Cause, Evidence, Origin
 from schemas.rules import Dns
 
 STALLS_MIN = 2
@@ -133,6 +133,7 @@ def _logged(view: View) -> Failing | None:
             f"{clock(lines[0].second)}, beside {amount(ok, 'request')} that went well",
             values={"failed": float(count), "requests_ok": float(ok)},
             at=start,
+            origins=view.lines(DNS_KINDS, lines[0].second),
         ),
     )
 
@@ -207,6 +208,7 @@ def examine_stalls(view: View) -> Finding | None:
         f"{amount(len(stalls), 'lookup')} went unanswered, with CPU and storage measured as normal",
         values={"requests": float(hung), "failed": float(len(stalls))},
         at=start,
+        origins=view.lines(DNS_KINDS, start),
     )
     return Finding(
         Cause.DNS_OUTAGE,
@@ -248,8 +250,10 @@ def _judge(view: View) -> Finding:
             Standing.REFUTED,
             f"{int(queries - failed)} of {amount(int(queries), 'lookup')} were answered",
             values=values,
+            seen=inside,
         )
-    connected = sum(r.new_connections for r in view.storage if since <= r.end <= until)
+    storage = [r for r in view.storage if since <= r.end <= until]
+    connected = sum(r.new_connections for r in storage)
     if connected >= 3 and failed < view.rules.dns.failed_lookups:
         return Finding(
             Cause.DNS_OUTAGE,
@@ -257,6 +261,7 @@ def _judge(view: View) -> Finding:
             f"{amount(int(connected), 'new connection')} to the storage were made meanwhile, "
             "each after a lookup",
             values={"new_connections": connected},
+            seen=storage,
         )
     lines = sum(line.count for line in view.dns_lines if line.second >= since)
     if not lines and view.ok(view.onset, until) >= 10:
@@ -273,4 +278,5 @@ def _judge(view: View) -> Finding:
         )
         + "lookups asked and failed, as counted at the DNS server, would decide",
         values=values,
+        seen=inside,
     )

@@ -1,9 +1,11 @@
 """What a cause says about one instance in trouble."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from schemas import Cause, Evidence
+from pipeline.history import Sourced
+from schemas import Cause, Evidence, Origin
 
 
 class Standing(StrEnum):
@@ -40,6 +42,7 @@ class Finding:
     `since`: event time at which the cause set in, so that of two proven causes the earlier leads.
     `last`: the cause's own latest sign (a kill, a failed lookup), which keeps its incident open.
     `reason`: the fact that refutes it, or the measurement that would decide it.
+    `seen`: the readings the numbers in `reason` are of.
     `strength`: 0 to 1, how much its decisive evidence alone is worth (docs/causes.md).
     """
 
@@ -53,3 +56,10 @@ class Finding:
     level: str | None = None
     last: float | None = None
     values: dict[str, float] = field(default_factory=dict)
+    seen: Sequence[Sourced] = ()
+
+    def origins(self) -> tuple[Origin, ...]:
+        """Records its numbers were read from: the first and the last of what it has seen."""
+        if self.evidence:
+            return self.evidence[0].origins
+        return tuple(dict.fromkeys(one.origin for one in (*self.seen[:1], *self.seen[-1:])))

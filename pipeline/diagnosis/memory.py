@@ -113,6 +113,7 @@ def _judge(view: View, readings: list[MemoryReading]) -> Finding:
             Standing.REFUTED,
             f"memory of {view.instance} peaked at {percent(max(known))} of its limit, nothing was killed",
             values={"used_ratio": round(max(known), 4)},
+            seen=readings,
         )
     if known:
         return Finding(
@@ -121,6 +122,7 @@ def _judge(view: View, readings: list[MemoryReading]) -> Finding:
             f"memory of {view.instance} reached {percent(max(known))} of its limit, but nothing "
             "was killed or stalled",
             values={"used_ratio": round(max(known), 4)},
+            seen=readings,
         )
     stalls = [r.pressure_ratio for r in readings if r.pressure_ratio is not None]
     if stalls and max(stalls) < view.rules.memory.stalled_ratio:
@@ -130,6 +132,7 @@ def _judge(view: View, readings: list[MemoryReading]) -> Finding:
             f"{view.instance} was stalled on memory {percent(max(stalls))} of the time at most, "
             "nothing was killed",
             values={"pressure_ratio": round(max(stalls), 4)},
+            seen=readings,
         )
     return Finding(
         Cause.MEMORY_PRESSURE,

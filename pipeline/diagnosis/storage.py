@@ -167,6 +167,7 @@ def _proven_by_words(view: View, told: list[Request]) -> Finding:
                 f"from {clock(min(request.end for request in told))}",
                 values={"requests": float(len(told))},
                 at=since,
+                origins=view.lines(OWN_WORDS, view.first_end),
             ),
         ),
         explains=Explains(since),
@@ -197,6 +198,7 @@ def _judge(view: View) -> Finding:
         + (f", {amount(int(errors), 'error')}" if errors else ", no errors")
         + _own_view(view, p95),
         values={"p95_seconds": round(p95, 4), "errors_5xx": errors},
+        seen=answered,
     )
 
 

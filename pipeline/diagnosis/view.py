@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from pipeline.diagnosis.durations import Spread, spread
 from pipeline.history import (
@@ -22,7 +23,10 @@ from pipeline.history import (
     starvation_episodes,
     storage_readings,
 )
-from schemas import DNS_KINDS, Cause, Exemplar, Rules, SampleKind, SymptomKind
+from schemas import DNS_KINDS, Cause, Exemplar, Origin, Rules, SampleKind, SymptomKind
+
+LINES_SHOWN = 2
+"""Records named as the source of what was read off the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,17 @@ class View:
     def exemplars(self, since: int, kinds: Iterable[SymptomKind]) -> list[Exemplar]:
         """Raw lines of `kinds` kept as examples since then."""
         return self._events.exemplars(self.instance, since, self.now - 1, kinds)
+
+    def lines(self, kinds: Iterable[SymptomKind], since: float) -> tuple[Origin, ...]:
+        """Records of the first lines of `kinds` since then, as far as they were kept as examples."""
+        wanted = tuple(kinds)
+        found = (
+            exemplar.origin
+            for place in self._places
+            for second in range(int(since), self.now)
+            for exemplar in self._events.exemplars(place, second, second, wanted)
+        )
+        return tuple(islice(found, LINES_SHOWN))
 
     def starts(self, since: float) -> list[float]:
         """Times at which the process logged that it started, since then."""

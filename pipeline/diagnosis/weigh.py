@@ -132,6 +132,7 @@ def _rivals(view: View, findings: dict[Cause | str, Finding], lead: Finding | No
                 standing=RivalStanding.REJECTED if rejected else RivalStanding.UNDECIDED,
                 reason=reason,
                 values=finding.values,
+                origins=finding.origins(),
             )
         )
     return tuple(rivals)

@@ -16,7 +16,7 @@ from schemas.rules import Saturation
 LONGEST_INTERVAL_SECONDS = 120.0
 
 
-class _Sourced:
+class Sourced:
     """A reading knows the row it ends with; its origin is built only for those that are told."""
 
     __slots__ = ()
@@ -29,7 +29,7 @@ class _Sourced:
 
 
 @dataclass(frozen=True, slots=True)
-class CpuReading(_Sourced):
+class CpuReading(Sourced):
     """CPU of one container between two samples; None where the exporter does not tell.
 
     `limit_cores` is None both for unknown and unlimited; `unlimited` tells them apart.
@@ -54,7 +54,7 @@ class CpuReading(_Sourced):
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryReading(_Sourced):
+class MemoryReading(Sourced):
     """Memory of one container at `end`, with what happened since the sample before it."""
 
     start: float
@@ -68,7 +68,7 @@ class MemoryReading(_Sourced):
 
 
 @dataclass(frozen=True, slots=True)
-class StorageReading(_Sourced):
+class StorageReading(Sourced):
     """Storage as seen from its own side in the interval that ends at `end`."""
 
     start: float
@@ -83,7 +83,7 @@ class StorageReading(_Sourced):
 
 
 @dataclass(frozen=True, slots=True)
-class DnsReading(_Sourced):
+class DnsReading(Sourced):
     """Lookups at one DNS server in the interval that ends at `end`."""
 
     end: float
@@ -93,7 +93,7 @@ class DnsReading(_Sourced):
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceReading(_Sourced):
+class ServiceReading(Sourced):
     """What the service says of itself at `end`; `up` is False where its metrics could not be fetched.
 
     `storage_mean_seconds` is its own view of the storage: a symptom of its own state as much as of the
