@@ -58,15 +58,15 @@ def _cause_row(cause: CauseScore) -> tuple[str, ...]:
 
 
 def _bin_row(bin_: Bin) -> tuple[str, ...]:
-    return (f"{bin_.low:.2f}–{bin_.high:.2f}", str(bin_.count), _percent(bin_.said), _percent(bin_.right))  # noqa: RUF001
+    return (f"{bin_.low:.2f} to {bin_.high:.2f}", str(bin_.count), _percent(bin_.said), _percent(bin_.right))
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"  # noqa: RUF001
+    return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def _seconds(seconds: float | None) -> str:
-    return "–" if seconds is None else f"{seconds:.0f} s"  # noqa: RUF001
+    return "-" if seconds is None else f"{seconds:.0f} s"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
