@@ -172,13 +172,19 @@ class Worker:
         await self.app.start()
         self._journal.info("started", app_id=self._settings.app_id)
 
-    async def wait(self) -> None:
-        """Return when the worker has ended by itself. Raises what ended it."""
-        ended = asyncio.ensure_future(self.app.wait_until_stopped())
-        await asyncio.wait({ended, self._failure}, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        if self._failure.done():
-            self._failure.result()
+    async def live(self) -> None:
+        """Start, and return when the worker has ended by itself. Raises what ended it."""
+        life = asyncio.ensure_future(self._live())
+        try:
+            # A failure may come while Faust still waits for its tables, and then it waits for ever.
+            await asyncio.wait({life, self._failure}, return_when=asyncio.FIRST_COMPLETED)
+            await (self._failure if self._failure.done() else life)
+        finally:
+            life.cancel()
+
+    async def _live(self) -> None:
+        await self.start()
+        await self.app.wait_until_stopped()
         reason = self.app.crash_reason
         if reason is not None:
             raise reason
@@ -234,7 +240,7 @@ async def run(settings: Settings) -> int:
         return 0 if stop.is_set() else 1
     worker = Worker(settings)
     code = 0
-    life = asyncio.ensure_future(_live(worker))
+    life = asyncio.ensure_future(worker.live())
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({life, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if life.done() and (error := life.exception()) is not None:
@@ -250,11 +256,6 @@ async def run(settings: Settings) -> int:
         journal.error("stop_cut_short", seconds=STOP_SECONDS, committed=worker.app.settled)
         code = code or (0 if worker.app.settled else 1)
     return code
-
-
-async def _live(worker: Worker) -> None:
-    await worker.start()
-    await worker.wait()
 
 
 async def _topics_stand(settings: Settings, stop: asyncio.Event, journal: Any) -> bool:
