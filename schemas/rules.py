@@ -19,7 +19,7 @@ class Burst(Noun):
 
     requests: int = Field(5, ge=1, description="Distinct failed requests nothing else explains")
     proven_requests: int = Field(3, ge=1, description="The same, where a cause is proven by measurement")
-    restarts: int = Field(3, ge=2, description="Process starts within the retention that open an incident")
+    restarts: int = Field(4, ge=2, description="Process starts within the retention that open an incident")
     window_seconds: int = Field(60, ge=1, description="Within this much event time")
 
 
@@ -56,6 +56,12 @@ class Durations(Noun):
     """When the spread of cancelled durations speaks: sharp at the client's timeout, or smeared."""
 
     sharp_window_seconds: float = Field(0.02, gt=0, description="Durations this close are one timeout")
+    near_window_seconds: float = Field(
+        0.15, gt=0, description="What a little throttling (one CFS period of 0.1 s) makes of one timeout"
+    )
+    near_ratio: float = Field(
+        0.8, gt=0, le=1, description="Share near a timeout that suffices where all rivals are measured away"
+    )
     clump_gap_seconds: float = Field(
         0.6, gt=0, description="Durations further apart belong to different timeouts of one client name"
     )

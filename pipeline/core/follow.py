@@ -11,6 +11,7 @@ from pipeline.core.open import CONFIRMED_FOR_SECONDS
 from pipeline.core.state import DomainState
 from pipeline.diagnosis import Standing, Verdict, View, examine, finding_on, weigh
 from pipeline.diagnosis.advice import advise
+from pipeline.diagnosis.client import still_impatient
 from pipeline.diagnosis.timeline import steps
 from pipeline.diagnosis.words import amount, clock, seconds
 from pipeline.history import Request
@@ -72,6 +73,11 @@ def _confirm(incident: OpenIncident, member: Member, view: View, second: int) ->
         started = view.last_start(second - CONFIRM_EVERY_SECONDS)
         if started is not None:
             incident.last_sign_at = max(incident.last_sign_at, started)
+        return True
+    if incident.cause is Cause.CLIENT_TIMEOUT and still_impatient(
+        view, member.clients or (), incident.number("typical_seconds")
+    ):
+        member.confirmed_at = float(second + 1)
         return True
     findings = examine(view)
     finding = findings.get(incident.cause) or finding_on(view, incident.cause)

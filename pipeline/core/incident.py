@@ -129,6 +129,10 @@ class OpenIncident:
         if verdict.cause is not None:
             self.verdict_at = at
 
+    def number(self, name: str) -> float:
+        """A number of its evidence, 0 where none bears that name."""
+        return next((fact.values[name] for fact in self.evidence if name in fact.values), 0.0)
+
     def step(self, name: str, at: float, text: str, instance: str | None = None) -> None:
         """Note a step of the cascade; the earliest of its kind stands."""
         known = self.steps.get(name)

@@ -28,17 +28,14 @@ def examine(view: View, others_refuted: bool, others_unknown: bool) -> Finding:
     leading = clients[: view.rules.client.clients]
     share = sum(count for _, count in leading) / len(cancelled)
     found = view.spread
-    if (
-        found is not None
-        and found.requests >= view.rules.durations.sharp_requests
-        and found.sharp_ratio < 0.8
-    ):
+    one_duration = found is not None and (found.sharp or (others_refuted and found.near))
+    if found is not None and not one_duration and found.requests >= view.rules.durations.sharp_requests:
         return _refuted(
             f"durations are smeared: only {percent(found.sharp_ratio)} end at the client's timeout"
         )
     if share < view.rules.client.share_ratio:
         return _refuted(f"{amount(len(clients), 'client')} gave up, not one or two")
-    if found is None or not found.sharp:
+    if found is None or not one_duration:
         return Finding(
             Cause.CLIENT_TIMEOUT,
             Standing.UNDECIDED,
@@ -51,7 +48,7 @@ def examine(view: View, others_refuted: bool, others_unknown: bool) -> Finding:
         )
     names = tuple(name for name, _ in leading)
     if others_refuted:
-        return _proven(view, found, names, share, served, 0.92)
+        return _proven(view, found, names, share, served, 0.92 if found.sharp else 0.85)
     if others_unknown and found.typical_seconds <= view.rules.client.short_timeout_seconds:
         return _proven(view, found, names, share, served, 0.65)
     return Finding(
@@ -95,11 +92,13 @@ def _proven(
             Evidence(
                 fact="durations_sharp",
                 instance=view.instance,
-                text=f"{percent(found.sharp_ratio)} of "
-                f"{amount(found.requests, 'cancelled request')} end at the "
-                f"same {seconds(found.typical_seconds)}: the timeout of {who}",
+                text=f"{percent(found.sharp_ratio if found.sharp else found.near_ratio)} of "
+                f"{amount(found.requests, 'cancelled request')} end at"
+                f"{'' if found.sharp else ' about'} the same {seconds(found.typical_seconds)}: "
+                f"the timeout of {who}",
                 values={
                     "sharp_ratio": round(found.sharp_ratio, 4),
+                    "near_ratio": round(found.near_ratio, 4),
                     "typical_seconds": round(found.typical_seconds, 4),
                     "requests": float(found.requests),
                 },
@@ -117,3 +116,17 @@ def _proven(
         ),
         explains=Explains(view.onset, clients=names),
     )
+
+
+def still_impatient(view: View, names: tuple[str, ...], typical_seconds: float) -> bool:
+    """Whether these clients go on giving up near their known timeout, whatever has become of the rest.
+
+    They did so before anything else was wrong, so no other trouble is needed to explain them.
+    """
+    theirs = [
+        r.duration_seconds
+        for r in view.requests
+        if r.cancelled and r.client in names and r.duration_seconds is not None
+    ]
+    near = [d for d in theirs if abs(d - typical_seconds) <= view.rules.durations.near_window_seconds]
+    return len(theirs) >= 3 and len(near) >= 0.6 * len(theirs)

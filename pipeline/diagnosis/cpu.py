@@ -190,7 +190,8 @@ def _smeared(view: View, sharp_ratio: float, requests: int) -> Evidence:
 def _from_durations(view: View) -> Finding:
     """Without one CPU sample: smeared durations carry the verdict, with less confidence."""
     found = view.spread
-    if found is not None and found.smeared:
+    long_enough = found is not None and found.typical_seconds >= view.rules.client.short_timeout_seconds
+    if found is not None and found.smeared and long_enough:  # a short timeout smears under little throttling
         return Finding(
             Cause.CPU_SATURATION,
             Standing.PROVEN,

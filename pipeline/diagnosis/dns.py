@@ -67,7 +67,7 @@ def _counted(view: View) -> Failing | None:
         if not proven or view.now - proven[-1].end > view.rules.dns.window_seconds + LOG_LAG_SECONDS:
             continue
         run = _run(failures, proven[-1].end, view.rules.dns)
-        start, last = run[0].end, run[-1].end
+        start, last = max(run[0].start, run[0].end - view.rules.dns.window_seconds), run[-1].end
         inside = [r for r in readings if start <= r.end <= last]
         queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
         name = upstream or "the DNS server"

@@ -30,6 +30,7 @@ class Spread:
 
     requests: int
     sharp_ratio: float
+    near_ratio: float
     typical_seconds: float
     clients: tuple[str, ...]
     rules: Durations
@@ -38,6 +39,11 @@ class Spread:
     def sharp(self) -> bool:
         """One constant duration per client: nothing held the server up."""
         return self.requests >= self.rules.sharp_requests and self.sharp_ratio >= self.rules.sharp_ratio
+
+    @property
+    def near(self) -> bool:
+        """One duration per client, widened as a little throttling does."""
+        return self.requests >= self.rules.sharp_requests and self.near_ratio >= self.rules.near_ratio
 
     @property
     def smeared(self) -> bool:
@@ -60,33 +66,35 @@ def spread(requests: Iterable[Request], rules: Durations) -> Spread | None:
     if not usable:
         return None
     total = sum(len(found) for found in usable.values())
-    sharp = sum(_sharp_members(found, rules) for found in usable.values())
+    sharp = sum(_members(found, rules.sharp_window_seconds, rules) for found in usable.values())
+    near = sum(_members(found, rules.near_window_seconds, rules) for found in usable.values())
     largest = max(usable.values(), key=lambda found: (len(found), found))
     return Spread(
         requests=total,
         sharp_ratio=sharp / total,
-        typical_seconds=_densest(largest, rules)[1],
+        near_ratio=near / total,
+        typical_seconds=_densest(largest, rules.sharp_window_seconds)[1],
         clients=tuple(sorted({client for client, _ in usable})),
         rules=rules,
     )
 
 
-def _sharp_members(durations: list[float], rules: Durations) -> int:
+def _members(durations: list[float], window_seconds: float, rules: Durations) -> int:
     """Members of clumps' densest windows: the share of each clump that sits on one timeout."""
     members, clump = 0, [durations[0]]
     for duration in durations[1:]:
         if duration - clump[-1] > rules.clump_gap_seconds:
-            members += _densest(clump, rules)[0] if len(clump) >= 3 else 0
+            members += _densest(clump, window_seconds)[0] if len(clump) >= 3 else 0
             clump = []
         clump.append(duration)
-    return members + (_densest(clump, rules)[0] if len(clump) >= 3 else 0)
+    return members + (_densest(clump, window_seconds)[0] if len(clump) >= 3 else 0)
 
 
-def _densest(durations: list[float], rules: Durations) -> tuple[int, float]:
-    """(count, first duration) of the window of one timeout that holds most of `durations`."""
+def _densest(durations: list[float], window_seconds: float) -> tuple[int, float]:
+    """(count, first duration) of the window that holds most of `durations`."""
     best, start, low = 0, durations[0], 0
     for high, duration in enumerate(durations):
-        while duration - durations[low] > rules.sharp_window_seconds:
+        while duration - durations[low] > window_seconds:
             low += 1
         if high - low + 1 > best:
             best, start = high - low + 1, durations[low]

@@ -84,8 +84,9 @@ class StorageReading(Sourced):
 
 @dataclass(frozen=True, slots=True)
 class DnsReading(Sourced):
-    """Lookups at one DNS server in the interval that ends at `end`."""
+    """Lookups at one DNS server in the interval from `start` to `end`."""
 
+    start: float
     end: float
     queries: float
     failed: float
@@ -123,8 +124,8 @@ class Episode:
     readings: tuple[CpuReading, ...]
 
     def covers(self, time: float, slack_seconds: float = 0.0) -> bool:
-        """Whether `time` lies in the readings wholly inside, give or take `slack_seconds` at the end."""
-        return self.readings[0].start <= time <= self.readings[-1].end + slack_seconds
+        """Whether `time` lies inside, give or take `slack_seconds` at the end."""
+        return self.start <= time <= self.end + slack_seconds
 
 
 def _pairs(rows: list[Row]) -> Iterator[tuple[Row, Row, float]]:
@@ -257,6 +258,7 @@ def dns_readings(rows: list[Row]) -> list[DnsReading]:
     """Readings from rows with `queries` and `failed`, or their counters."""
     return [
         DnsReading(
+            rows[index - 1].time if index else row.time,
             row.time,
             _of_interval(rows[index - 1] if index else None, row, "queries"),
             _of_interval(rows[index - 1] if index else None, row, "failed"),
