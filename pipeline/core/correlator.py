@@ -44,8 +44,8 @@ class Correlator:
     def receive(self, signal: Signal) -> list[Output]:
         """Remember `signal`. Only one that comes too late says something: that it did."""
         state = self._state
-        state.know_host(signal)
         second = signal.second if isinstance(signal, Symptom) else math.floor(signal.time)
+        state.sight(signal, second)
         state.earliest = second if state.earliest is None else min(state.earliest, second)
         if isinstance(signal, Sample):
             state.samples.add(signal)
@@ -88,6 +88,7 @@ class Correlator:
     def _settle(self, second: int) -> list[Output]:
         state = self._state
         outputs: list[Output] = []
+        state.learn_hosts(second)
         gather(state, second)
         outputs += follow_incidents(state, second)
         outputs += open_incidents(state, second)

@@ -32,7 +32,7 @@ BESIDE = {Cause.DNS_OUTAGE: dns_cause.examine, Cause.MEMORY_PRESSURE: memory_cau
 def gather(state: DomainState, second: int) -> None:
     """Put the failed requests of `second` where they belong: to an incident that explains them, or loose."""
     taken = {key for incident in state.incidents.values() for key in incident.keys}
-    for instance in _instances(state):
+    for instance in _instances(state, second):
         loose = state.loose.setdefault(instance, {})
         for request in state.events.failed_requests(instance, second, second):
             if request.key not in taken and request.key not in loose:
@@ -43,8 +43,8 @@ def gather(state: DomainState, second: int) -> None:
             del state.loose[instance]
 
 
-def _instances(state: DomainState) -> list[str]:
-    return [place for place in state.events.places() if place and not place.startswith("@")]
+def _instances(state: DomainState, second: int) -> list[str]:
+    return [place for place in state.events.places(second) if place and not place.startswith("@")]
 
 
 def open_incidents(state: DomainState, second: int) -> list[Change]:
@@ -56,17 +56,18 @@ def open_incidents(state: DomainState, second: int) -> list[Change]:
         if len(recent) >= state.rules.burst.proven_requests:
             requests = state.requests(instance, recent, second)
             changes += _open_burst(state, second, instance, requests)
-    for instance in _known_instances(state):
+    for instance in _known_instances(state, second):
         changes += _open_beside(state, second, instance)
         changes += _open_slow(state, second, instance)
         changes += _open_restarts(state, second, instance)
     return changes
 
 
-def _known_instances(state: DomainState) -> list[str]:
-    measured = [place for place, _ in state.samples.keys(SampleKind.MEMORY)]
-    asking = [place for place, _ in state.samples.keys(SampleKind.DNS)]
-    return sorted({place for place in (*_instances(state), *measured, *asking) if place and place[0] != "@"})
+def _known_instances(state: DomainState, second: int) -> list[str]:
+    measured = [place for place, _ in state.samples.keys(SampleKind.MEMORY, second + 1)]
+    asking = [place for place, _ in state.samples.keys(SampleKind.DNS, second + 1)]
+    logging = _instances(state, second)
+    return sorted({place for place in (*logging, *measured, *asking) if place and place[0] != "@"})
 
 
 def _open_burst(state: DomainState, second: int, instance: str, requests: list[Request]) -> list[Change]:
@@ -189,7 +190,11 @@ def _enter(
     if verdict.cause is None and _still_open(state, instance, now):
         return []
     unexplained = state.incident_of(instance, Cause.UNPROVEN)
-    if unexplained is not None and cause is not Cause.UNPROVEN and unexplained.failed == 0:
+    if (
+        unexplained is not None
+        and cause != Cause.UNPROVEN
+        and _explains_it(state, unexplained, instance, cause, requests, second)
+    ):
         unexplained.judge(verdict, told_at)
         unexplained.members[instance].follow(verdict.explains, now)
         _take(unexplained, requests)
@@ -208,6 +213,21 @@ def _enter(
     what = f"{amount(len(requests), 'request')} failed" if requests else "its own measurements show it"
     reason = f"{what} on {instance} since {clock(incident.first_symptom_at)}; cause: {_spoken(verdict)}"
     return [incident.change(ChangeKind.OPENED, now, reason)]
+
+
+def _explains_it(
+    state: DomainState,
+    unexplained: OpenIncident,
+    instance: str,
+    cause: Cause | str,
+    requests: list[Request],
+    second: int,
+) -> bool:
+    """Whether a cause proven by fresh failures is that of an unproven incident's failures as well."""
+    if unexplained.failed == 0:
+        return True
+    keys = unexplained.keys | {request.key: request.end for request in requests}
+    return weigh(state.view(instance, second, state.requests(instance, keys, second))).cause == cause
 
 
 def _still_open(state: DomainState, instance: str, now: float) -> bool:

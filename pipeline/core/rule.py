@@ -117,7 +117,7 @@ def _covering(state: DomainState, view: View, second: int) -> OpenIncident | Non
 def _healthy_peers(state: DomainState, held: Held, second: int) -> list[str]:
     """Instances that were not starved and failed at the same upstream around the same time."""
     peers = []
-    for place in state.events.places():
+    for place in state.events.places(second):
         for instance in state.instances_at(place):
             if place == held.place or not instance or instance in state.instances_at(held.place):
                 continue

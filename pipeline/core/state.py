@@ -21,7 +21,8 @@ class DomainState:
 
     `settled`: every second below it has been judged. `earliest`: first second ever seen.
     `loose`: per instance, the keys of failed requests nothing explains yet, with their end.
-    `held`: DNS symptoms that await a ruling. `hosts`: which instances were seen on which host.
+    `held`: DNS symptoms that await a ruling. `hosts`: when each instance was last seen on a host, as far
+    as is settled; `sightings`: the same of seconds still to be settled.
     """
 
     domain: str
@@ -33,24 +34,31 @@ class DomainState:
     incidents: dict[str, OpenIncident] = field(default_factory=dict)
     loose: dict[str, dict[str, float]] = field(default_factory=dict)
     held: dict[Held, bool] = field(default_factory=dict)
-    hosts: dict[str, list[str]] = field(default_factory=dict)
+    hosts: dict[str, dict[str, int]] = field(default_factory=dict)
+    sightings: dict[int, set[tuple[str, str]]] = field(default_factory=dict)
 
-    def know_host(self, signal: Signal) -> None:
-        """Learn on which host an instance runs; DNS lines of the host are placed by that."""
+    def sight(self, signal: Signal, second: int) -> None:
+        """Note on which host an instance runs; DNS lines of the host are placed by that."""
         if signal.host is None or signal.instance is None:
             return
-        instances = self.hosts.setdefault(signal.host, [])
-        if signal.instance not in instances:
-            instances.append(signal.instance)
-            instances.sort()
+        self.sightings.setdefault(second, set()).add((signal.host, signal.instance))
+        if self.settled is not None and second < self.settled:
+            self.learn_hosts(second)
+
+    def learn_hosts(self, second: int) -> None:
+        """What was seen in `second` is known from now on: not before, or the order of arrival would show."""
+        for host, instance in self.sightings.pop(second, ()):
+            seen = self.hosts.setdefault(host, {})
+            seen[instance] = max(second, seen.get(instance, second))
 
     def instances_at(self, place: str) -> list[str]:
         """The instances a place stands for: itself, or those known on its host."""
-        return self.hosts.get(place[1:], []) if place.startswith("@") else [place]
+        return sorted(self.hosts.get(place[1:], ())) if place.startswith("@") else [place]
 
     def host_of(self, instance: str) -> str | None:
-        """The host `instance` was seen on, if any."""
-        return next((host for host in sorted(self.hosts) if instance in self.hosts[host]), None)
+        """The host `instance` was last seen on, if any."""
+        seen = [(known[instance], host) for host, known in self.hosts.items() if instance in known]
+        return max(seen)[1] if seen else None
 
     def view(self, instance: str, second: int, requests: list[Request]) -> View:
         """What causes may look at once `second` is settled."""
@@ -96,6 +104,8 @@ class DomainState:
         before = second - self.rules.retention_seconds
         self.events.forget(before)
         self.samples.forget(before)
+        hosts = {host: {i: at for i, at in seen.items() if at >= before} for host, seen in self.hosts.items()}
+        self.hosts = {host: seen for host, seen in hosts.items() if seen}
         for incident in list(self.incidents.values()):
             incident.keys = {key: end for key, end in incident.keys.items() if end >= before}
             over = incident.last_sign_at + self.rules.lifecycle.reopen_within_seconds < second
@@ -114,6 +124,7 @@ class DomainState:
             "loose": self.loose,
             "held": [list(asdict(one).values()) for one in self.held],
             "hosts": self.hosts,
+            "sightings": [[at, sorted(self.sightings[at])] for at in sorted(self.sightings)],
         }
 
     @classmethod
@@ -139,5 +150,6 @@ class DomainState:
             {one.id: one for one in incidents},
             {place: dict(keys) for place, keys in snapshot["loose"].items()},
             {Held(*one): True for one in snapshot["held"]},
-            {host: list(instances) for host, instances in snapshot["hosts"].items()},
+            {host: dict(seen) for host, seen in snapshot["hosts"].items()},
+            {at: {(host, instance) for host, instance in seen} for at, seen in snapshot["sightings"]},
         )

@@ -1,5 +1,6 @@
 """What a cause may look at: one instance, its trouble, and every measurement settled by now."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,7 +104,7 @@ class View:
         """Lookups by upstream, as the DNS server counted them."""
         return {
             upstream: dns_readings(rows)
-            for place, upstream in self._samples.keys(SampleKind.DNS)
+            for place, upstream in self._samples.keys(SampleKind.DNS, self.now)
             if place in (*self._places, "")
             and (rows := self._samples.rows(SampleKind.DNS, place, self._from, self.now, upstream))
         }
@@ -173,14 +174,18 @@ class View:
         return sorted(
             one.time
             for _, _, bucket in self._events.buckets(
-                self.instance, int(start), int(end), (SymptomKind.PROCESS_EXITED,)
+                self.instance, int(start), self._settled(end), (SymptomKind.PROCESS_EXITED,)
             )
             for one in bucket.observations.values()
             if one.status == 137
         )
 
     def _count(self, start: float, end: float, kind: SymptomKind) -> int:
-        return self._events.count(self.instance, int(start), int(end) - 1, (kind,))
+        return self._events.count(self.instance, int(start), self._settled(int(end)), (kind,))
+
+    def _settled(self, end: float) -> int:
+        """The last whole second before `end` that is settled: what comes later may not have arrived."""
+        return min(math.ceil(end), self.now) - 1
 
     def overlap(self, ranges: list[tuple[float, float]], slack_seconds: float = 0.0) -> float:
         """Share of the requests in question that ran, at least in part, inside one of `ranges`."""

@@ -55,12 +55,13 @@ class Bucket:
 
     `bound`: how many of the smallest ids it keeps once anything was cut, here or in a roll-up it took
     in: the smallest bound of them all, or its sketch would be denser below than above. None: exact.
+    `exemplars`: where each of its earliest lines was first read. A line that comes again shows once.
     """
 
     observations: dict[str, Observation] = field(default_factory=dict)
     bound: int | None = None
     partial: int = 0
-    exemplars: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    exemplars: dict[str, tuple[str, int, int]] = field(default_factory=dict)
 
     def merge(self, symptom: Symptom) -> bool:
         """Unite with `symptom`; says whether anything was new."""
@@ -77,9 +78,10 @@ class Bucket:
             self.observations = {one_id: known[one_id] for one_id in sorted(known)[: self.bound]}
         self.partial = max(self.partial, symptom.partial)
         for exemplar in symptom.exemplars:
-            origin = exemplar.origin
-            self.exemplars[origin.topic, origin.partition, origin.offset] = exemplar.text
-        self.exemplars = dict(sorted(self.exemplars.items())[:EXEMPLARS_MAX])
+            origin = (exemplar.origin.topic, exemplar.origin.partition, exemplar.origin.offset)
+            self.exemplars[exemplar.text] = min(origin, self.exemplars.get(exemplar.text, origin))
+        earliest = sorted(self.exemplars.items(), key=lambda item: (item[1], item[0]))
+        self.exemplars = dict(earliest[:EXEMPLARS_MAX])
         return bool(fresh) or before == 0
 
     @property
@@ -112,9 +114,11 @@ class EventStore:
         seconds = self._places.setdefault(place, {})
         return seconds.setdefault(symptom.second, {}).setdefault(tag, Bucket()).merge(symptom)
 
-    def places(self) -> list[str]:
-        """Every place a symptom was seen at, sorted."""
-        return sorted(self._places)
+    def places(self, until: int) -> list[str]:
+        """Every place a symptom was seen at in second `until` or before, sorted."""
+        return sorted(
+            place for place, seconds in self._places.items() if any(second <= until for second in seconds)
+        )
 
     def any_from(self, second: int | None) -> bool:
         """Whether any symptom lies at or after `second`."""
@@ -192,7 +196,7 @@ class EventStore:
         return [
             Exemplar(origin=Origin(topic=topic, partition=partition, offset=offset), text=text)
             for _, _, bucket in self.buckets(place, first, last, kinds)
-            for (topic, partition, offset), text in bucket.exemplars.items()
+            for text, (topic, partition, offset) in bucket.exemplars.items()
         ]
 
     def forget(self, before: int) -> None:
@@ -225,7 +229,7 @@ class EventStore:
                 },
                 bound,
                 partial,
-                {(topic, partition, offset): text for topic, partition, offset, text in exemplars},
+                {text: (topic, partition, offset) for topic, partition, offset, text in exemplars},
             )
             store._places.setdefault(place, {}).setdefault(second, {})[kind, upstream, question] = bucket
         return store
@@ -252,7 +256,7 @@ def _pack(bucket: Bucket) -> list[list[Any]]:
 
 
 def _pack_exemplars(bucket: Bucket) -> list[list[Any]]:
-    return [[*origin, text] for origin, text in bucket.exemplars.items()]
+    return [[*origin, text] for text, origin in bucket.exemplars.items()]
 
 
 def _request(place: str, kind: SymptomKind, one: Observation, key: str) -> Request:

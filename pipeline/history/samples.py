@@ -78,9 +78,13 @@ class SampleStore:
         low, high = bisect_left(series.times, start), bisect_right(series.times, end)
         return [series.rows[time] for time in series.times[low:high]]
 
-    def keys(self, kind: SampleKind) -> list[tuple[str, str]]:
-        """(place, upstream) of every series of `kind`, sorted."""
-        return sorted((place, upstream) for name, place, upstream in self._series if name == kind.value)
+    def keys(self, kind: SampleKind, until: float) -> list[tuple[str, str]]:
+        """(place, upstream) of every series of `kind` with a row at `until` or before, sorted."""
+        return sorted(
+            (place, upstream)
+            for (name, place, upstream), series in self._series.items()
+            if name == kind.value and series.times and series.times[0] <= until
+        )
 
     def latest(self) -> float | None:
         """Time of the newest row of all, None where there is none."""

@@ -89,7 +89,7 @@ class _Rollup:
     bound: int
     events: dict[str, Event] = field(default_factory=dict)
     partial: set[str] = field(default_factory=set)
-    examples: dict[Raw, str] = field(default_factory=dict)
+    examples: dict[str, Raw] = field(default_factory=dict)
     limit: str = ""
 
     def add(self, event: Event, raw: Raw, text: str | None, partial: bool) -> None:
@@ -111,13 +111,15 @@ class _Rollup:
             self._cut()
 
     def _exemplify(self, raw: Raw, text: str) -> None:
-        """Keep the lines with the smallest origins, as the core does: so roll-ups of one second merge
-        into the one of their union, however the records were shared out."""
-        examples = self.examples
-        if len(examples) < EXEMPLARS_MAX or raw < max(examples):
-            examples[raw] = text[:_EXEMPLAR_READ_MAX]
+        """Keep the lines with the smallest origins, each line once, as the core does: so roll-ups of one
+        second merge into the one of their union, however the records were shared out or repeated."""
+        examples, text = self.examples, text[:_EXEMPLAR_READ_MAX]
+        if text in examples:
+            examples[text] = min(raw, examples[text])
+        elif len(examples) < EXEMPLARS_MAX or raw < max(examples.values()):
+            examples[text] = raw
             if len(examples) > EXEMPLARS_MAX:
-                del examples[max(examples)]
+                del examples[max(examples, key=examples.__getitem__)]
 
     def _cut(self) -> None:
         """Keep one more than the bound, so that it still shows that there were more."""
@@ -136,7 +138,7 @@ class _Rollup:
             "observations": [dict(zip(Event._fields, self.events[i], strict=True)) for i in kept],
             "exemplars": [
                 Exemplar(origin=_origin(raw), text=_example(text))
-                for raw, text in sorted(self.examples.items())
+                for text, raw in sorted(self.examples.items(), key=lambda item: item[1])
             ],
             "partial": sum(identity in self.partial for identity in kept),
         }
