@@ -2,7 +2,8 @@
 
 Laws:
 - a request belongs to the incident whose cause accounts for it, and counts once;
-- a cause may be gained while the incident is open, and is lost only to a measurement that refutes it;
+- a cause may be gained while the incident is open, and is lost only to one that is proven while a
+  measurement refutes it;
 - an incident ends with the last sign of trouble, and that is said only after a quiet time.
 """
 
@@ -153,7 +154,11 @@ def _rejudge(state: DomainState, incident: OpenIncident, second: int) -> list[Ch
         if verdict.cause is Cause.UNPROVEN and not first_settled:
             return []
         return [_diagnosed(incident, float(now))]
-    if named and verdict.cause != incident.cause and _refuted(verdict, view, incident.cause):
+    if (
+        named
+        and verdict.cause not in (incident.cause, Cause.UNPROVEN)
+        and _refuted(verdict, view, incident.cause)
+    ):
         lost = incident.cause
         _take_verdict(incident, verdict, instance, view, told_at)
         incident.trigger = incident.trigger or f"was taken for {lost} at first"

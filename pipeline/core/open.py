@@ -199,14 +199,18 @@ def _enter(
         unexplained.members[instance].follow(verdict.explains, now)
         _take(unexplained, requests)
         return [unexplained.change(ChangeKind.DIAGNOSED, now, f"cause: {_spoken(verdict)}")]
-    returned = _returned(state, instance, cause, view.onset)
+    identity, first = _opening(state, instance, verdict, requests, now)
+    returned = _returned(state, instance, cause, view.onset) or state.incidents.get(identity)
+    if returned is not None and returned.state is not IncidentState.RESOLVED:
+        return []  # this very opening is known, and its incident goes on under another cause
     if returned is not None:
         returned.members[instance] = member
+        returned.evidence = verdict.evidence or returned.evidence
         _take(returned, requests)
         returned.last_sign_at = max(returned.last_sign_at, view.onset, now - 1)
         reason = f"{instance} is in the same trouble again, {cause}, since {clock(view.onset)}"
         return [returned.change(ChangeKind.REOPENED, now, reason)]
-    incident = _create(state, instance, verdict, requests, view, now)
+    incident = _create(state, instance, verdict, requests, view, now, identity, first)
     incident.members[instance] = member
     incident.judge(verdict, told_at)
     _take(incident, requests)
@@ -294,14 +298,28 @@ def _returned(state: DomainState, instance: str, cause: Cause | str, onset: floa
     return max(recent, key=lambda one: (one.last_sign_at, one.id), default=None)
 
 
+def _opening(
+    state: DomainState, instance: str, verdict: Verdict, requests: list[Request], now: float
+) -> tuple[str, float]:
+    """(id, time): the id of an incident comes from the domain, its cause and what opened it, and when."""
+    since = verdict.since if verdict.since is not None else now
+    first, first_id = min(((r.end, r.first_id) for r in requests), default=(since, ""))
+    opening = f"{instance}\n{first:.6f}\n{first_id}"
+    return incident_id(state.domain, verdict.cause or Cause.UNPROVEN, opening), first
+
+
 def _create(
-    state: DomainState, instance: str, verdict: Verdict, requests: list[Request], view: View, now: float
+    state: DomainState,
+    instance: str,
+    verdict: Verdict,
+    requests: list[Request],
+    view: View,
+    now: float,
+    identity: str,
+    first: float,
 ) -> OpenIncident:
-    """A new incident; its id comes from the domain, its cause and what opened it."""
+    """A new incident, and what it follows."""
     cause = verdict.cause or Cause.UNPROVEN
-    first = min((r.end for r in requests), default=verdict.since if verdict.since is not None else now)
-    opening = min(((r.end, r.first_id) for r in requests), default=(first, ""))
-    identity = incident_id(state.domain, cause, f"{instance}\n{opening[0]:.6f}\n{opening[1]}")
     before = [one for one in state.incidents.values() if instance in one.members and one.cause != cause]
     incident = OpenIncident(
         id=identity,

@@ -13,7 +13,7 @@ from pipeline.diagnosis.finding import Explains, Finding, Standing
 from pipeline.diagnosis.view import View
 from pipeline.diagnosis.words import amount, clock, percent
 from pipeline.history import DnsReading
-from schemas import DNS_KINDS, Cause, Evidence, Origin
+from schemas import DNS_KINDS, Cause, Evidence, Origin, SymptomKind
 from schemas.rules import Dns
 
 STALLS_MIN = 2
@@ -112,8 +112,11 @@ def _logged(view: View) -> Failing | None:
         if line.second >= view.now - view.rules.dns.window_seconds - LOG_LAG_SECONDS
     ]
     count = sum(line.count for line in lines)
-    if count < view.rules.dns.failed_lines or _answered(view, lines[0].second):
+    unanswered = sum(line.count for line in lines if line.kind is SymptomKind.DNS_TIMEOUT)
+    if count < view.rules.dns.failed_lines:
         return None
+    if 2 * unanswered >= count and _answered(view, lines[0].second):
+        return None  # a server that refuses counts that as answered, so its count tells of timeouts only
     lookups = view.lookup_requests(view.now - view.rules.dns.window_seconds - LOG_LAG_SECONDS)
     start = min([float(lines[0].second)] + [request.start for request in lookups])
     last = float(lines[-1].second)
@@ -244,7 +247,9 @@ def _judge(view: View) -> Finding:
     inside = [r for readings in view.dns.values() for r in readings if since <= r.end <= until]
     queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
     values = {"queries": queries, "failed": failed}
-    if queries >= 3 and failed < view.rules.dns.failed_ratio * queries:
+    refused = [r for r in view.requests if r.kinds & {SymptomKind.DNS_SERVFAIL, SymptomKind.DNS_NXDOMAIN}]
+    told = 2 * len(refused) >= len(view.requests) > 0
+    if queries >= 3 and failed < view.rules.dns.failed_ratio * queries and not told:
         return Finding(
             Cause.DNS_OUTAGE,
             Standing.REFUTED,
@@ -254,7 +259,7 @@ def _judge(view: View) -> Finding:
         )
     storage = [r for r in view.storage if since <= r.end <= until]
     connected = sum(r.new_connections for r in storage)
-    if connected >= 3 and failed < view.rules.dns.failed_lookups:
+    if connected >= 3 and failed < view.rules.dns.failed_lookups and not told:
         return Finding(
             Cause.DNS_OUTAGE,
             Standing.REFUTED,
