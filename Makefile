@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt lock schemas bench clean
+.PHONY: help setup demo test lint fmt lock schemas examples bench clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ fmt: setup ## Format the code
 
 schemas: setup ## Write docs/schemas/ from the models
 	$(BIN)/python -m tools.json_schemas
+
+examples: setup ## Write what the program says of the samples into README.md and docs/examples.md
+	$(BIN)/python -m tools.examples
 
 bench: setup ## Measure intake against a plain Faust agent
 	$(BIN)/python -m bench.intake_vs_agent
