@@ -19,7 +19,6 @@ from schemas import (
     Change,
     ChangeKind,
     Decision,
-    IncidentState,
     Outcome,
     Rules,
     Sample,
@@ -58,7 +57,11 @@ class Correlator:
             return []
         if signal.kind in DNS_KINDS:
             state.hold(signal)
-        return self._late(signal) if late and signal.kind not in _QUIET_KINDS else []
+        if not late or signal.kind in _QUIET_KINDS:
+            return []
+        if len(new) < len(signal.observations):
+            signal = signal.model_copy(update={"observations": new, "count": len(new)})
+        return self._late(signal)
 
     def advance(self, event_time: float) -> list[Output]:
         """Settle every second that lies `lateness_seconds` before `event_time`. It never goes back."""
@@ -115,7 +118,9 @@ class Correlator:
         for request in state.requests(
             symptom.instance or "", {o.request or o.id: o.time for o in symptom.observations}, symptom.second
         ):
-            incident.take(request)
+            if self.counted_in(request.key) is None:
+                incident.take(request)
+            state.loose.get(symptom.instance or "", {}).pop(request.key, None)
         return [incident.change(ChangeKind.LATE, float(state.settled or symptom.second), reason)]
 
     def _late_decision(self, symptom: Symptom, reason: str) -> Decision:
@@ -139,6 +144,11 @@ class Correlator:
             origins=tuple(exemplar.origin for exemplar in symptom.exemplars),
         )
 
+    def counted_in(self, request: str) -> str | None:
+        """Id of the incident that counts the failed request with this key, while it is remembered."""
+        incidents = sorted(self._state.incidents.values(), key=lambda one: (one.opened_at, one.id))
+        return next((one.id for one in incidents if request in one.keys), None)
+
     @property
     def busy(self) -> bool:
         """Whether advancing could say anything: False lets the shell leave a quiet domain alone.
@@ -146,11 +156,9 @@ class Correlator:
         Leaving it alone loses nothing, because the shell advances before it receives the next signal.
         """
         state = self._state
-        live = any(one.state is not IncidentState.RESOLVED for one in state.incidents.values())
-        waiting = state.events.any_from(state.settled) or (state.samples.latest() or 0.0) >= (
-            state.settled or 0
-        )
-        return live or bool(state.held) or bool(state.loose) or waiting
+        if state.settled is None:
+            return state.earliest is not None
+        return state.still_until(state.settled) < math.inf
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state, JSON-able."""

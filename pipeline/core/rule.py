@@ -27,7 +27,7 @@ def rule_held(state: DomainState, second: int) -> list[Decision]:
             continue
         ruling, incident = ruled
         del state.held[held]
-        decisions.append(_decision(state, held, ruling, incident, second))
+        decisions += _decision(state, held, ruling, incident, second)
     return decisions
 
 
@@ -152,21 +152,25 @@ def _events(bucket: Bucket) -> int:
 
 def _decision(
     state: DomainState, held: Held, ruling: Ruling, incident: OpenIncident | None, second: int
-) -> Decision:
-    buckets = [
-        bucket
-        for _, tag, bucket in state.events.buckets(held.place, held.second, held.second, DNS_KINDS)
-        if tag == (held.kind, held.upstream, held.question)
-    ]
-    count = sum(_events(bucket) for bucket in buckets) or 1
+) -> list[Decision]:
+    """What is said of the held lookups, once of each: of one that comes after the ruling as well."""
+    tag = (held.kind, held.upstream, held.question)
+    found = state.events.buckets(held.place, held.second, held.second, DNS_KINDS)
+    bucket = next((bucket for _, its_tag, bucket in found if its_tag == tag), None)
+    if bucket is None:
+        return []
+    ruled, bucket.ruled = bucket.ruled, max(bucket.ruled, _events(bucket))
+    count = bucket.ruled - ruled
+    if not count:
+        return []
     if incident is not None and ruling.outcome is Outcome.SUPPRESSED:
         incident.suppressed += count
     elif incident is not None and ruling.outcome is Outcome.RELEASED:
         incident.released += count
-    origins = state.events.exemplars(held.place, held.second, held.second, (SymptomKind(held.kind),))
     name = f"{state.domain}\n{held.place}\n{held.second}\n{held.kind}\n{held.upstream}\n{held.question}"
+    name += f"\nafter {ruled}" if ruled else ""
     instances = state.instances_at(held.place)
-    return Decision(
+    decision = Decision(
         id=sha256(name.encode()).hexdigest()[:16],
         domain=state.domain,
         instance=instances[0] if len(instances) == 1 else None,
@@ -180,5 +184,6 @@ def _decision(
         outcome=ruling.outcome,
         incident_id=incident.id if incident is not None else None,
         reason=ruling.reason,
-        origins=tuple(exemplar.origin for exemplar in origins[:2]),
+        origins=tuple(exemplar.origin for exemplar in bucket.examples()),
     )
+    return [decision]

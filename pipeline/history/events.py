@@ -56,16 +56,17 @@ class Bucket:
     `bound`: how many of the smallest ids it keeps once anything was cut, here or in a roll-up it took
     in: the smallest bound of them all, or its sketch would be denser below than above. None: exact.
     `exemplars`: where each of its earliest lines was first read. A line that comes again shows once.
+    `ruled`: how many of its lookups a decision has spoken of.
     """
 
     observations: dict[str, Observation] = field(default_factory=dict)
     bound: int | None = None
     partial: int = 0
     exemplars: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    ruled: int = 0
 
-    def merge(self, symptom: Symptom) -> bool:
-        """Unite with `symptom`; says whether anything was new."""
-        before = len(self.observations)
+    def merge(self, symptom: Symptom) -> tuple[Observation, ...]:
+        """Unite with `symptom`; returns what of it was new."""
         known = self.observations
         fresh = [one for one in symptom.observations if one.id not in known]
         for one in symptom.observations:
@@ -82,7 +83,14 @@ class Bucket:
             self.exemplars[exemplar.text] = min(origin, self.exemplars.get(exemplar.text, origin))
         earliest = sorted(self.exemplars.items(), key=lambda item: (item[1], item[0]))
         self.exemplars = dict(earliest[:EXEMPLARS_MAX])
-        return bool(fresh) or before == 0
+        return tuple(one for one in fresh if one.id in self.observations)
+
+    def examples(self) -> list[Exemplar]:
+        """Its raw lines kept as examples, the first read first."""
+        return [
+            Exemplar(origin=Origin(topic=topic, partition=partition, offset=offset), text=text)
+            for text, (topic, partition, offset) in self.exemplars.items()
+        ]
 
     @property
     def cut(self) -> bool:
@@ -107,8 +115,8 @@ class EventStore:
     def __init__(self) -> None:
         self._places: dict[str, dict[int, dict[Tag, Bucket]]] = {}
 
-    def add(self, symptom: Symptom) -> bool:
-        """Merge `symptom` in; says whether it told anything new."""
+    def add(self, symptom: Symptom) -> tuple[Observation, ...]:
+        """Merge `symptom` in; returns what of it was new."""
         place = place_of(symptom.instance, symptom.host)
         tag = (symptom.kind.value, symptom.upstream or "", symptom.question or "")
         seconds = self._places.setdefault(place, {})
@@ -118,12 +126,6 @@ class EventStore:
         """Every place a symptom was seen at in second `until` or before, sorted."""
         return sorted(
             place for place, seconds in self._places.items() if any(second <= until for second in seconds)
-        )
-
-    def any_from(self, second: int | None) -> bool:
-        """Whether any symptom lies at or after `second`."""
-        return any(
-            second is None or any(one >= second for one in seconds) for seconds in self._places.values()
         )
 
     def next_from(self, second: int) -> int | None:
@@ -193,11 +195,7 @@ class EventStore:
 
     def exemplars(self, place: str, first: int, last: int, kinds: Iterable[SymptomKind]) -> list[Exemplar]:
         """Raw lines kept as examples, earliest first."""
-        return [
-            Exemplar(origin=Origin(topic=topic, partition=partition, offset=offset), text=text)
-            for _, _, bucket in self.buckets(place, first, last, kinds)
-            for text, (topic, partition, offset) in bucket.exemplars.items()
-        ]
+        return [one for _, _, bucket in self.buckets(place, first, last, kinds) for one in bucket.examples()]
 
     def forget(self, before: int) -> None:
         """Drop seconds older than `before`."""
@@ -211,7 +209,7 @@ class EventStore:
     def snapshot(self) -> list[Any]:
         """JSON-able form, in a stable order."""
         return [
-            [place, second, *tag, bucket.bound, bucket.partial, _pack(bucket), _pack_exemplars(bucket)]
+            [place, second, *tag, *_pack(bucket)]
             for place in sorted(self._places)
             for second in sorted(self._places[place])
             for tag, bucket in sorted(self._places[place][second].items())
@@ -221,17 +219,9 @@ class EventStore:
     def restore(cls, snapshot: list[Any]) -> "EventStore":
         """The store that gave `snapshot`."""
         store = cls()
-        for place, second, kind, upstream, question, bound, partial, observations, exemplars in snapshot:
-            bucket = Bucket(
-                {
-                    row[0]: Observation.model_construct(**dict(zip(_FIELDS, row, strict=False)))
-                    for row in observations
-                },
-                bound,
-                partial,
-                {text: (topic, partition, offset) for topic, partition, offset, text in exemplars},
-            )
-            store._places.setdefault(place, {}).setdefault(second, {})[kind, upstream, question] = bucket
+        for place, second, kind, upstream, question, *packed in snapshot:
+            tags = store._places.setdefault(place, {}).setdefault(second, {})
+            tags[kind, upstream, question] = _unpack(*packed)
         return store
 
 
@@ -248,15 +238,27 @@ def _fuller(one: Observation, other: Observation | None) -> Observation:
     )
 
 
-def _pack(bucket: Bucket) -> list[list[Any]]:
-    return [
+def _pack(bucket: Bucket) -> list[Any]:
+    observations = [
         [getattr(bucket.observations[one_id], name) for name in _FIELDS]
         for one_id in sorted(bucket.observations)
     ]
+    exemplars = [[*origin, text] for text, origin in bucket.exemplars.items()]
+    return [bucket.bound, bucket.partial, observations, exemplars, bucket.ruled]
 
 
-def _pack_exemplars(bucket: Bucket) -> list[list[Any]]:
-    return [[*origin, text] for text, origin in bucket.exemplars.items()]
+def _unpack(
+    bound: int | None,
+    partial: int,
+    observations: list[list[Any]],
+    exemplars: list[tuple[str, int, int, str]],
+    ruled: int = 0,
+) -> Bucket:
+    known = {
+        row[0]: Observation.model_construct(**dict(zip(_FIELDS, row, strict=False))) for row in observations
+    }
+    lines = {text: (topic, partition, offset) for topic, partition, offset, text in exemplars}
+    return Bucket(known, bound, partial, lines, ruled)
 
 
 def _request(place: str, kind: SymptomKind, one: Observation, key: str) -> Request:

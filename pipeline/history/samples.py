@@ -86,10 +86,6 @@ class SampleStore:
             if name == kind.value and series.times and series.times[0] <= until
         )
 
-    def latest(self) -> float | None:
-        """Time of the newest row of all, None where there is none."""
-        return max((series.times[-1] for series in self._series.values() if series.times), default=None)
-
     def next_from(self, time: float) -> float | None:
         """Time of the first row of all at or after `time`, None if there is none."""
         series = ((one.times, bisect_left(one.times, time)) for one in self._series.values())
