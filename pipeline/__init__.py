@@ -1,0 +1,1 @@
+"""The thinking: bytes to signals, signals to changes, changes to words. Pure and deterministic."""
