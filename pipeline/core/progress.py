@@ -37,8 +37,8 @@ class Watermark:
         return self._reached
 
     def _candidate(self) -> float | None:
-        reported = len(self._sources)
-        if reported < sum(self._expected.values()):
+        wanted = (f"{topic}/{number}" for topic, count in self._expected.items() for number in range(count))
+        if any(source not in self._sources for source in wanted):
             return None
         times = [time for time, _ in self._sources.values() if time is not None]
         holding = [time for time, holds in self._sources.values() if holds]
