@@ -15,6 +15,10 @@ COMMANDS = {
     "rules": ("agents.commands.rules:rules", "Print all rules with what they mean, to copy and change."),
     "ship": ("agents.commands.ship:ship", "Ship a recording into the raw topics."),
     "replay": ("agents.commands.replay:replay", "Run a recording through the pipeline without Kafka."),
+    "explain": (
+        "agents.commands.explain:explain",
+        "Say why: of an incident, a DNS decision or a raw record.",
+    ),
     "slack": ("agents.commands.slack:slack", "Preview the messages for Slack, and test the way there."),
     "score": (
         "agents.commands.score:score",

@@ -17,6 +17,7 @@ from schemas import DeadLetter, Progress, Rules, SourceProgress
 
 WORKER = "replay"
 DUPLICATE_WITHIN_SECONDS = 5.0
+CLOSING_STEP_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class Replayer:
         """How far the sources are known to be read, in unix seconds of event time."""
         return self._watermark.event_time()
 
+    def counted_in(self, domain: str, request: str) -> str | None:
+        """Id of the incident of `domain` that counts this request now, if any."""
+        correlator = self._correlators.get(domain)
+        return None if correlator is None else correlator.counted_in(request)
+
     def receive(self, arrival: Arrival) -> list[Output]:
         """Take one record in; returns what the seconds that ended before it have brought to light."""
         second = math.floor(arrival.at)
@@ -70,9 +76,16 @@ class Replayer:
 
     def finish(self) -> list[Output]:
         """End the replay as the last marker of a shipper does: everything that is open gets closed."""
-        batch = self._intake.flush(release_heads=True)
+        return [output for outputs in self.closing() for output in outputs]
+
+    def closing(self) -> Iterator[list[Output]]:
+        """The same, a few seconds of event time at a time."""
+        yield self._correlate(self._intake.flush(release_heads=True), None)
         highs = [source.high for source in self._intake.sources().values() if source.high is not None]
-        return self._correlate(batch, closing_time(max(highs), self._rules) if highs else None)
+        if highs:
+            end = closing_time(max(highs), self._rules)
+            for time in (*range(math.ceil(max(highs)), end, CLOSING_STEP_SECONDS), end):
+                yield self._correlate(Batch((), (), Counts()), time)
 
     def _correlate(self, batch: Batch, end: float | None) -> list[Output]:
         self.counts = _sum(self.counts, batch.counts)

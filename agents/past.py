@@ -1,0 +1,113 @@
+"""Reads topics as they lie in Kafka, within a bounded time and without joining a group: no position moves."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from agents.connection import brokers
+from agents.settings import Settings
+from pipeline.intake import RawRecord
+
+POLL_SECONDS = 1.0
+
+
+class PastError(RuntimeError):
+    """What was asked for cannot be read; the message says why and what helps."""
+
+
+class Past:
+    """One reader with one deadline for everything it is asked."""
+
+    def __init__(self, consumer: Any, timeout_seconds: float) -> None:
+        self._consumer = consumer
+        self._timeout_seconds = timeout_seconds
+        self._deadline = time.monotonic() + timeout_seconds
+
+    def everything(self, topic: str) -> Iterator[RawRecord]:
+        """All records of a topic, from the first to the last that is there now.
+
+        Raises:
+            PastError: there is no such topic, or the time is up before the end is reached.
+        """
+        places = [TopicPartition(topic, partition) for partition in self._partitions(topic)]
+        first, ends = self._consumer.beginning_offsets(places), self._consumer.end_offsets(places)
+        self._consumer.assign(places)
+        for place in places:
+            self._consumer.seek(place, first[place])
+        yield from self._until(ends, first)
+
+    def around(self, topic: str, partition: int, offset: int, radius: int) -> list[RawRecord]:
+        """The records at most `radius` offsets away from one, that one included if it is there.
+
+        Raises:
+            PastError: no such topic or partition, or nothing is or will be at that offset any more or yet.
+        """
+        if partition not in (known := self._partitions(topic)):
+            raise PastError(f"{topic} has no partition {partition}: it has {len(known)}")
+        place = TopicPartition(topic, partition)
+        first = self._consumer.beginning_offsets([place])[place]
+        end = self._consumer.end_offsets([place])[place]
+        if not first <= offset < end:
+            what = "has been deleted by retention" if offset < first else "is not written yet"
+            there = f"{first} to {end - 1} are there" if end > first else "the partition is empty"
+            raise PastError(f"{topic}:{partition}:{offset} {what}: {there}")
+        start, stop = max(first, offset - radius), min(end, offset + radius + 1)
+        self._consumer.assign([place])
+        self._consumer.seek(place, start)
+        found = self._until({place: stop}, {place: start})
+        return [one for one in found if start <= one.offset < stop]
+
+    def _partitions(self, topic: str) -> set[int]:
+        known: set[int] | None = self._consumer.partitions_for_topic(topic)
+        if not known:
+            raise PastError(f"there is no topic {topic} (`undercurrent topics` says which there are)")
+        return known
+
+    def _until(self, ends: dict[Any, int], first: dict[Any, int]) -> Iterator[RawRecord]:
+        """Records up to these ends; positions tell, for a batch may hold records nobody gets to see."""
+        while any(self._consumer.position(place) < end for place, end in ends.items()):
+            if time.monotonic() > self._deadline:
+                left = sum(max(0, end - self._consumer.position(place)) for place, end in ends.items())
+                total = sum(end - first[place] for place, end in ends.items())
+                topic = next(iter(ends)).topic
+                raise PastError(
+                    f"after {self._timeout_seconds:.0f} s {left} of {total} records of {topic} were still to "
+                    "be read: give it more time (--timeout)"
+                )
+            for records in self._consumer.poll(timeout_ms=round(POLL_SECONDS * 1000)).values():
+                for one in records:
+                    yield RawRecord(one.topic, one.partition, one.offset, one.timestamp, one.key, one.value)
+
+
+@contextmanager
+def past(
+    settings: Settings, timeout_seconds: float, api_version: tuple[int, ...] | None = None
+) -> Iterator[Past]:
+    """Connect, and close on the way out.
+
+    Raises:
+        PastError: no broker answers, or Kafka refuses in the middle of it.
+    """
+    try:
+        consumer = KafkaConsumer(
+            bootstrap_servers=brokers(settings),
+            client_id="undercurrent-explain",
+            group_id=None,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            api_version=api_version,
+            bootstrap_timeout_ms=round(timeout_seconds * 1000),
+            allow_auto_create_topics=False,
+        )
+    except KafkaError as error:
+        raise PastError(f"no Kafka broker answers at {settings.brokers}: {error}") from error
+    try:
+        yield Past(consumer, timeout_seconds)
+    except KafkaError as error:
+        raise PastError(f"Kafka at {settings.brokers}: {error!r}") from error
+    finally:
+        consumer.close()
