@@ -6,6 +6,7 @@ import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import faust
@@ -34,7 +35,9 @@ UNFINISHED_SECONDS = 5.0
 RETRY_SECONDS = 2.0
 LOOK_SECONDS = 2.0
 
-Handle = Callable[[Any], Awaitable[None]]
+Act = Callable[[], Awaitable[object]]
+Handle = Callable[[Any, Act], Awaitable[None]]
+"""Works off an event; calls what it is given besides when the event need not come again."""
 
 
 class FaustApp(faust.App):
@@ -42,6 +45,9 @@ class FaustApp(faust.App):
 
     settled = False
     """Set while stopping, when everything handled has been committed; what follows only closes."""
+
+    checkpoint: Act
+    """What to do before partitions go to others; set by the worker."""
 
     async def on_first_start(self) -> None:
         """Faust would make folders for tables on disk here."""
@@ -51,7 +57,11 @@ class FaustApp(faust.App):
         # for a person's messages to get through.
         """Wait for the records being worked on, but not for ever."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(super()._consumer_wait_empty(consumer, logger), UNFINISHED_SECONDS)
+            async with asyncio.timeout(UNFINISHED_SECONDS):
+                waiting = asyncio.ensure_future(super()._consumer_wait_empty(consumer, logger))
+                while not waiting.done():
+                    await self.checkpoint()
+                    await asyncio.wait({waiting}, timeout=0.1)
 
     async def on_stop(self) -> None:
         """Stop reading, let the agents finish their records, commit."""
@@ -113,6 +123,7 @@ class Worker:
         )
         speaker = speaker_of(settings, self.telemetry.heard)
         notify = Notify(settings, told, dead_letters, speaker, self.telemetry)
+        app.checkpoint = correlate.checkpoint
         self._agent("correlate", names.signals, correlate.handle)
         self._agent("notify", names.changes, notify.handle)
         app.task(self._guarded(speaker.start))
@@ -131,7 +142,7 @@ class Worker:
         app.on_partitions_assigned.connect(forget, weak=False)
 
     def _agent(self, name: str, topic: str, handle: Handle) -> None:
-        """Register an agent that acknowledges a record when `handle` has returned, and not before.
+        """Register an agent whose `handle` says itself when a record is done with.
 
         Faust by itself acknowledges the record an agent dies on, and starts the agent anew behind it.
         An exception here is a bug, and skipping a record would hide it: the worker fails instead, and
@@ -148,12 +159,11 @@ class Worker:
             manual = stream.noack()
             async for event in manual.events():
                 try:
-                    await handle(event)
+                    await handle(event, partial(manual.ack, event))
                 except Exception as error:
                     self._journal.exception("agent_failed", agent=name, offset=event.message.offset)
                     self.fail(error)
                     await asyncio.Event().wait()  # until the process ends
-                await manual.ack(event)
                 self._handled[event.message.tp] = event.message.offset
 
         self.app.agent(channel, name=name)(agent)
@@ -196,7 +206,7 @@ class Worker:
         await self.outbox.stop()
         await self.web.stop()
 
-    def _guarded(self, act: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    def _guarded(self, act: Act) -> Callable[[], Awaitable[None]]:
         async def guarded() -> None:
             try:
                 await act()

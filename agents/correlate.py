@@ -2,18 +2,20 @@
 
 The laws of this stage:
 
-1. One record at a time, and each is acknowledged only after everything it caused is in Kafka: first
-   changes and decisions, then the state. So a crash may repeat outputs, whose ids are derived and
+1. A record is acknowledged only after everything it caused is in Kafka: first changes and decisions,
+   then, at the next checkpoint, the state. So a crash may repeat outputs, whose ids are derived and
    which readers therefore drop, but it cannot lose one.
 2. The state of a domain carries the offset of the last frame it has consumed; a frame at or below it
    has been seen and is skipped.
-3. State is written when a frame came in or something was said. Time that passes without a word is
-   not written: the same signals and the same progress lead to it again.
+3. A checkpoint stores the domains that got a frame or said something since the one before. Time that
+   passes without a word is not stored: the same signals and the same progress lead to it again.
 4. The watermark of the partition is stored with the state, so that a restarted worker need not wait
    until everybody has reported.
 """
 
-from collections.abc import Callable, Iterable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +28,12 @@ from agents.telemetry import Telemetry
 from agents.topics import partition_of
 from pipeline.core import Correlator, Output, Watermark
 from schemas import Change, Frame, Progress, Rules, decode, encode
+
+Acknowledge = Callable[[], Awaitable[object]]
+"""Says that a record need not come again."""
+
+PENDING_MAX = 50
+"""Records that wait for a checkpoint, at most: a frame may be a megabyte."""
 
 
 @dataclass(slots=True)
@@ -44,6 +52,7 @@ class Partition:
     watermark: Watermark = field(default_factory=Watermark)
     seats: dict[str, Seat] = field(default_factory=dict)
     second: int | None = None
+    unstored: set[str] = field(default_factory=set)
 
     def restore(self, stored: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Take over the stored states of all domains of the partition."""
@@ -66,6 +75,7 @@ class Partition:
         outputs = seat.correlator.advance(event_time) if event_time is not None else []
         outputs += [output for signal in frame.signals for output in seat.correlator.receive(signal)]
         seat.offset = offset
+        self.unstored.add(frame.domain)
         return outputs
 
     def advance(self, progress: Progress) -> dict[str, list[Output]]:
@@ -80,6 +90,7 @@ class Partition:
             outputs = seat.correlator.advance(event_time) if seat.correlator.busy else []
             if outputs:
                 said[domain] = outputs
+        self.unstored |= said.keys()
         return said
 
     def state(self, domain: str) -> dict[str, Any]:
@@ -107,8 +118,13 @@ class Correlate:
         dead_letters: DeadLetters,
         telemetry: Telemetry,
         end_of: Callable[[Any], int | None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._end_of = end_of
+        self._clock = clock
+        self._pending: dict[int, list[Acknowledge]] = {}
+        self._pending_since: dict[int, float] = {}
+        self._lock = asyncio.Lock()  # a record and a checkpoint before a rebalance take turns
         self._settings = settings
         self._dead_letters = dead_letters
         self._table = table
@@ -120,18 +136,50 @@ class Correlate:
     def forget(self) -> None:
         """Drop everything in memory: after a rebalance the table knows better."""
         self._partitions.clear()
+        self._pending.clear()
 
-    async def handle(self, event: Any) -> None:
-        """Work off one record of undercurrent.signals; returns when all it caused is in Kafka."""
-        message = event.message
-        partition = self._partitions.get(message.partition) or self._open(message)
-        try:
-            noun = self._read(message, event.value or b"")
-        except ValueError as error:
-            await self._dead_letters.refuse(message, event.value or b"", error)
-        else:
-            await self._work(partition, message, noun)
-        self._telemetry.event_time(message.partition, partition.watermark.event_time())
+    async def handle(self, event: Any, acknowledge: Acknowledge) -> None:
+        """Work off one record of undercurrent.signals; returns when all it says is in Kafka."""
+        async with self._lock:
+            message = event.message
+            partition = self._partitions.get(message.partition) or self._open(message)
+            try:
+                noun = self._read(message, event.value or b"")
+            except ValueError as error:
+                await self._dead_letters.refuse(message, event.value or b"", error)
+            else:
+                await self._work(partition, message, noun)
+            if self._partitions.get(message.partition) is not partition:
+                return  # a rebalance came meanwhile: not acknowledged, the record comes again
+            self._telemetry.event_time(message.partition, partition.watermark.event_time())
+            pending = self._pending.setdefault(message.partition, [])
+            if not pending:
+                self._pending_since[message.partition] = self._clock()
+            pending.append(acknowledge)
+            if self._is_due(message.partition):
+                await self._checkpoint(message.partition)
+
+    async def checkpoint(self) -> None:
+        """Store and acknowledge everything; before partitions go to others."""
+        async with self._lock:
+            for number in list(self._pending):
+                await self._checkpoint(number)
+
+    def _is_due(self, number: int) -> bool:
+        if not self._partitions[number].unstored:
+            return True
+        waited_seconds = self._clock() - self._pending_since[number]
+        full = len(self._pending[number]) >= PENDING_MAX
+        return full or waited_seconds >= self._settings.correlate.checkpoint_seconds
+
+    async def _checkpoint(self, number: int) -> None:
+        partition = self._partitions[number]
+        for domain in sorted(partition.unstored):
+            state = partition.state(domain)
+            await self._table.put(number, domain, state["offset"], state)
+        partition.unstored.clear()
+        for acknowledge in self._pending.pop(number, []):
+            await acknowledge()
 
     def _open(self, message: Any) -> Partition:
         """Restore a partition from the table at its first record.
@@ -174,8 +222,6 @@ class Correlate:
             self._telemetry.framed(noun)
         for domain, outputs in said.items():
             await self._say(message.partition, domain, outputs)
-            state = partition.state(domain)
-            await self._table.put(message.partition, domain, state["offset"], state)
 
     async def _say(self, partition: int, domain: str, outputs: list[Output]) -> None:
         names = self._settings.topics

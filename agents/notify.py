@@ -7,6 +7,7 @@ looks up what became of the message before it sends anything again.
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agents.deadletters import DeadLetters
@@ -57,16 +58,17 @@ class Notify:
             self._count()
         return self._partitions[partition]
 
-    async def handle(self, event: Any) -> None:
+    async def handle(self, event: Any, acknowledge: Callable[[], Awaitable[object]]) -> None:
         """Work off one record of undercurrent.changes; returns when it has been told and noted."""
         message = event.message
         try:
             change = decode(Change, event.value or b"")
         except ValueError as error:
             await self._dead_letters.refuse(message, event.value or b"", error)
-            return
-        async with self._lock:
-            await self._tell(message.partition, message.offset, change)
+        else:
+            async with self._lock:
+                await self._tell(message.partition, message.offset, change)
+        await acknowledge()
 
     async def _tell(self, partition: int, offset: int, change: Change) -> None:
         incident = change.incident.id

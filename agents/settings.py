@@ -129,6 +129,14 @@ class Intake(Section):
     )
 
 
+class Correlate(Section):
+    """How signals are correlated, beyond the rules."""
+
+    checkpoint_seconds: Number = Field(
+        5.0, ge=0, le=60, description="How often state is stored; so much is worked off again after a crash"
+    )
+
+
 class Slack(Section):
     """Where incidents are told. Without a token or a channel: on the console."""
 
@@ -170,6 +178,7 @@ class Settings(Section):
     kafka: Kafka = Kafka()
     topics: Topics = Topics()
     intake: Intake = Intake()
+    correlate: Correlate = Correlate()
     rules: Rules = Rules()
     slack: Slack = Slack()
     web: Web = Web()

@@ -26,9 +26,9 @@ class WebServer:
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/healthz", self._answer(self._health.stalled))
         application.router.add_get("/readyz", self._answer(self._health.unready))
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._settings.host, self._settings.port, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, self._settings.host, self._settings.port)
         await site.start()
         host, port = self._runner.addresses[0][:2]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"

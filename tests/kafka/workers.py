@@ -16,13 +16,13 @@ from typing import Any, Self
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from agents.envelopes import fluent_bit
 from agents.recording import Recording
 from agents.settings import Settings, load_settings
-from agents.ship import MAX_SPEED, Pacer, Shipment, shipper
+from agents.ship import MAX_SPEED, Pacer, shipper
 from agents.topics import check
 from pipeline.replay import Arrival, replay
 from schemas import Change, Decision, Progress, decode
+from tests.agents.shipped import shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
@@ -40,6 +40,7 @@ class Cluster:
             "UNDERCURRENT_WEB_PORT": "0",
             "UNDERCURRENT_LOG_FORMAT": "json",
             "UNDERCURRENT_KAFKA_SESSION_TIMEOUT_SECONDS": "6",
+            "UNDERCURRENT_CORRELATE_CHECKPOINT_SECONDS": "1",
             **{
                 f"UNDERCURRENT_TOPICS_{topic.upper()}": f"{name}.{topic}"
                 for topic in ("logs", "metrics", "dns", "signals", "changes", "decisions", "dead_letters")
@@ -77,9 +78,7 @@ class Cluster:
 
     def arrivals(self, recording: Recording, *, markers: bool = True) -> list[Arrival]:
         """What shipping `recording` to the fresh topics of this cluster writes."""
-        partitions = dict.fromkeys(self.settings.topics.raw, self.settings.topics.raw_partitions)
-        shipment = Shipment(recording, fluent_bit, split=True, with_markers=markers)
-        return shipment.arrivals(self.settings.topics, partitions, self.settings.rules)
+        return shipped(recording, self.settings, markers=markers)
 
     def replayed(self, arrivals: Iterable[Arrival]) -> list[Change | Decision]:
         """What the same records give without Kafka, in this process."""
