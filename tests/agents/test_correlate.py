@@ -2,9 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -12,7 +10,6 @@ import pytest
 
 from agents.correlate import Correlate, Partition, StaleStateError
 from agents.deadletters import DeadLetters
-from agents.outbox import Outgoing
 from agents.recording import read_recording
 from agents.settings import Settings, load_settings
 from agents.telemetry import Telemetry
@@ -30,6 +27,7 @@ from schemas import (
     decode,
     encode,
 )
+from tests.agents.memory import Kafka, event, hand
 from tests.agents.shipped import shipped
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "cpu_cascade"
@@ -63,37 +61,6 @@ def nouns() -> NOUNS:
     return frames_and_progress(one for one in arrivals if 35 <= one.at - start < 95)
 
 
-@dataclass
-class Kafka:
-    """What correlate has written, in order, and its table. `fail_at`: the number of the write that fails."""
-
-    log: list[str] = field(default_factory=list)
-    outputs: list[Outgoing] = field(default_factory=list)
-    states: dict[str, bytes] = field(default_factory=dict)
-    fail_at: int | None = None
-
-    def write(self, what: str) -> None:
-        """Note a write, or fail as a crash would."""
-        if self.fail_at is not None and len(self.log) >= self.fail_at:
-            raise ConnectionError("the machine is gone")
-        self.log.append(what)
-
-    async def send(self, records: Iterable[Outgoing]) -> None:
-        """Stand in for the outbox."""
-        for record in records:
-            self.write(record.topic)
-            self.outputs.append(record)
-
-    async def put(self, partition: int, key: str, version: int, body: dict[str, Any]) -> None:
-        """Stand in for the state table."""
-        self.write("state")
-        self.states[key] = orjson.dumps({"partition": partition, "version": version} | body)
-
-    def of_partition(self, partition: int) -> Iterable[tuple[str, dict[str, Any]]]:
-        """Stand in for the state table after recovery."""
-        return [(key, orjson.loads(value)) for key, value in sorted(self.states.items())]
-
-
 def correlate(
     kafka: Kafka,
     settings: Settings = SETTINGS,
@@ -106,28 +73,9 @@ def correlate(
     return Correlate(settings, kafka, kafka, letters, telemetry, lambda _: end, clock)  # type: ignore[arg-type]
 
 
-def event(value: bytes | None, key: bytes | None, offset: int, partition: int = HOME) -> Any:
-    """A record as Faust hands it to an agent."""
-    message = SimpleNamespace(
-        topic="undercurrent.signals", partition=partition, offset=offset, key=key, tp=("signals", partition)
-    )
-    return SimpleNamespace(message=message, value=value)
-
-
 def as_event(noun: Frame | Progress, offset: int) -> Any:
     """A frame or a progress as a record."""
-    return event(encode(noun), noun.domain.encode() if isinstance(noun, Frame) else None, offset)
-
-
-async def hand(agent: Correlate, record: Any) -> bool:
-    """Hand one record to the agent; says whether it was acknowledged."""
-    acknowledged = []
-
-    async def acknowledge() -> None:
-        acknowledged.append(record)
-
-    await agent.handle(record, acknowledge)
-    return bool(acknowledged)
+    return event(encode(noun), noun.domain.encode() if isinstance(noun, Frame) else None, offset, HOME)
 
 
 def changes(kafka: Kafka) -> dict[str, bytes]:
@@ -279,7 +227,7 @@ async def test_what_cannot_be_read_is_kept_with_its_origin(
 ) -> None:
     """Law 8: bad input is an output."""
     kafka = Kafka()
-    await hand(correlate(kafka), event(value, key, 41))
+    await hand(correlate(kafka), event(value, key, 41, HOME))
     (letter,) = [decode(DeadLetter, record.value) for record in kafka.outputs]
     assert (letter.reason, letter.origin.offset, letter.size_bytes) == (reason, 41, len(value or b""))
 
