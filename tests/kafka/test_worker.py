@@ -74,6 +74,24 @@ def test_two_workers_on_four_partitions_say_what_a_replay_says(kafka: str, name:
 
 
 @pytest.mark.slow
+def test_domains_live_apart_and_each_says_what_a_replay_says(kafka: str) -> None:
+    """Two deployments in the same topics, told apart by a label: each has its partition and incidents."""
+    rules = (
+        '[{"domain": "north", "match": {"pod": "registry-a"}},'
+        ' {"domain": "south", "match": {"pod": "registry-b"}}]'
+    )
+    with Cluster(kafka, "domains", UNDERCURRENT_DOMAINS=rules) as cluster:
+        workers = [cluster.worker(), cluster.worker()]
+        for worker in workers:
+            worker.wait_until_ready()
+        arrivals = cluster.ship(read_recording(SAMPLES / "mixed"))
+        cluster.wait_until_read(arrivals[-1].at)
+        said = cluster.said()
+        assert told(said) == told(cluster.replayed(arrivals))
+        assert {one.incident.domain for one in said if isinstance(one, Change)} == {"north", "south"}
+
+
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing_and_repeats_nothing_new(kafka: str, cascade: Recording) -> None:
     """After `kill -9` at any instant everything is said, and what is said again is the same, by its id."""
     with Cluster(kafka, "killed") as cluster:
