@@ -186,7 +186,7 @@ def _enter(
     member.follow(verdict.explains, now)
     open_one = next((i for i in state.unresolved() if _same_trouble(i, cause, verdict)), None)
     if open_one is not None:
-        return _join(open_one, instance, member, requests, now)
+        return _join(state, open_one, instance, member, requests, now)
     if verdict.cause is None and _still_open(state, instance, now):
         return []
     unexplained = state.incident_of(instance, Cause.UNPROVEN)
@@ -197,7 +197,7 @@ def _enter(
     ):
         unexplained.judge(verdict, told_at)
         unexplained.members[instance].follow(verdict.explains, now)
-        _take(unexplained, requests)
+        _take(state, unexplained, instance, requests)
         return [unexplained.change(ChangeKind.DIAGNOSED, now, f"cause: {_spoken(verdict)}")]
     identity, first = _opening(state, instance, verdict, requests, now)
     returned = _returned(state, instance, cause, view.onset) or state.incidents.get(identity)
@@ -206,14 +206,14 @@ def _enter(
     if returned is not None:
         returned.members[instance] = member
         returned.evidence = verdict.evidence or returned.evidence
-        _take(returned, requests)
+        _take(state, returned, instance, requests)
         returned.last_sign_at = max(returned.last_sign_at, view.onset, now - 1)
         reason = f"{instance} is in the same trouble again, {cause}, since {clock(view.onset)}"
         return [returned.change(ChangeKind.REOPENED, now, reason)]
     incident = _create(state, instance, verdict, requests, view, now, identity, first)
     incident.members[instance] = member
     incident.judge(verdict, told_at)
-    _take(incident, requests)
+    _take(state, incident, instance, requests)
     what = f"{amount(len(requests), 'request')} failed" if requests else "its own measurements show it"
     reason = f"{what} on {instance} since {clock(incident.first_symptom_at)}; cause: {_spoken(verdict)}"
     return [incident.change(ChangeKind.OPENED, now, reason)]
@@ -262,10 +262,15 @@ def _same_trouble(incident: OpenIncident, cause: Cause | str, verdict: Verdict) 
 
 
 def _join(
-    incident: OpenIncident, instance: str, member: Member, requests: list[Request], now: float
+    state: DomainState,
+    incident: OpenIncident,
+    instance: str,
+    member: Member,
+    requests: list[Request],
+    now: float,
 ) -> list[Change]:
     known = incident.members.get(instance)
-    _take(incident, requests)
+    _take(state, incident, instance, requests)
     if known is not None:
         known.start, known.end = min(known.start, member.start), member.end
         known.clients, known.marks = member.clients, member.marks
@@ -279,9 +284,12 @@ def _join(
     ]
 
 
-def _take(incident: OpenIncident, requests: list[Request]) -> None:
+def _take(state: DomainState, incident: OpenIncident, instance: str, requests: list[Request]) -> None:
+    """Count them here; they are loose no longer, so no other incident counts them as well."""
+    loose = state.loose.get(instance, {})
     for request in requests:
         incident.take(request)
+        loose.pop(request.key, None)
 
 
 def _returned(state: DomainState, instance: str, cause: Cause | str, onset: float) -> OpenIncident | None:
