@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.explain import Answer, Home, Said, explain_record, trace, watch
+from pipeline.explain import Answer, Home, Said, concluded, explain_record, trace, watch
 from pipeline.intake import IntakeConfig, RawRecord
 from pipeline.render.words import catalogue
 from pipeline.replay import Arrival, in_order
