@@ -115,8 +115,6 @@ def test_a_marker_and_an_empty_record_are_known() -> None:
 
 def test_where_two_incidents_fit_both_are_named() -> None:
     """From what was said alone nobody claims to know more than place and time tell."""
-    from pipeline.explain import concluded
-
     arrivals = [cancelled(number, 10 + number / 2) for number in range(40)]
     one = arrivals[5]
     found = trace(one.record, [], IntakeConfig())
