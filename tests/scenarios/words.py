@@ -33,8 +33,10 @@ _KINDS = {
     "answered SlowDown": SymptomKind.STORAGE_THROTTLED,
     "failed": SymptomKind.REQUEST_FAILED,
 }
+_SECONDS = r"\d+(?:\.\d+)?"
 _REQUESTS = re.compile(
-    r"(\d+) (cancelled|answered SlowDown|failed)(?: by (\S+))?(?: after (\d+(?:\.\d+)?)(?:\.\.(\d+(?:\.\d+)?))? s)?$"
+    r"(\d+) (cancelled|answered SlowDown|failed)(?: by (\S+))?"
+    rf"(?: after ({_SECONDS})(?:\.\.({_SECONDS}))? s)?$"
 )
 _DNS = re.compile(r"(\d+) dns timeouts? at (\S+)$")
 _CPU = re.compile(r"cpu ([\d.]+) of ([\d.]+) cores, throttled (\d+) %$")
