@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.words import Teller, spoken
+from tests.scenarios.words import Teller
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 
@@ -18,7 +18,7 @@ def answered(text: str) -> str:
             continue
         lines.append(line)
         if line.strip() and not line.startswith("#"):
-            lines += [spoken(output) for output in teller.tell(line.strip())]
+            lines += teller.answers(line.strip())
     return "\n".join(lines) + "\n"
 
 

@@ -14,15 +14,22 @@ and rewritten with UNDERCURRENT_REWRITE=1 (commit only differences you understan
     restart               the core is stored, forgotten and restored
     again                 everything said so far is said once more
     shuffled              from here on, what is said arrives in another order, within the lateness
+    evidence              what speaks for the cause of the last incident, and the records it was read from
+    notify                tell people of each change, and once more, as after a crash
+    raw TEXT              a raw record with these bytes comes in
 """
 
+import base64
 import random
 import re
 from hashlib import sha256
+from typing import Any
 
 import orjson
 
 from pipeline.core import Correlator, Output
+from pipeline.intake import Intake, IntakeConfig, RawRecord
+from pipeline.telling import intend, tell, unsure
 from schemas import Change, Observation, Origin, Rules, Sample, SampleKind, Signal, Symptom, SymptomKind
 
 START = 1_795_424_400
@@ -54,9 +61,43 @@ class Teller:
     def __init__(self) -> None:
         self._core = Correlator("shop", Rules())
         self._said: list[Signal] = []
+        self._changes: list[Change] = []
         self._waiting: list[tuple[float, Signal]] = []
         self._totals: dict[str, dict[str, float]] = {}
         self._shuffled: random.Random | None = None
+
+    def answers(self, line: str) -> list[str]:
+        """What is said to one line, as the transcript writes it."""
+        if line == "evidence":
+            return self._evidence()
+        if line == "notify":
+            return self._notify()
+        if line.startswith("raw "):
+            return raw_record(line.removeprefix("raw "))
+        outputs = self.tell(line)
+        self._changes += [output for output in outputs if isinstance(output, Change)]
+        return [spoken(output) for output in outputs]
+
+    def _evidence(self) -> list[str]:
+        return [
+            f"-> {fact.text}; read from "
+            + (", ".join(f"{o.topic}/{o.partition}@{o.offset}" for o in fact.origins) or "the log lines")
+            for fact in self._changes[-1].incident.evidence
+        ]
+
+    def _notify(self) -> list[str]:
+        """The memory is stored before a word is said; a change that comes again finds itself told."""
+        lines: list[str] = []
+        memory: dict[str, Any] | None = None
+        for change in self._changes:
+            stored = unsure(intend(memory, change))
+            acts, memory = tell(memory, change)
+            repeated, _ = tell(memory, change)
+            did = ", ".join(type(act).__name__ for act in acts) or "nothing"
+            again = ", ".join(type(act).__name__ for act in repeated) or "nothing"
+            first = "stored as being said" if stored else "not stored"
+            lines.append(f"-> {change.kind.value}: {first}, then {did}; once more: {again}")
+        return lines
 
     def tell(self, line: str) -> list[Output]:
         """What the core says to one line."""
@@ -211,3 +252,17 @@ def spoken(output: Output) -> str:
         f"-> {output.decided_at - START:.0f} {output.outcome.value} {output.count} {output.kind.value} "
         f"of {place} at {output.symptom_at - START:.0f}: {output.reason}"
     )
+
+
+def raw_record(text: str) -> list[str]:
+    """What intake makes of one raw record."""
+    intake = Intake(IntakeConfig())
+    intake.receive(RawRecord("registry.logs", 0, 7, START * 1000, None, text.encode()))
+    batch = intake.flush(release_heads=True)
+    lines = [
+        f"-> dead letter of {one.origin.topic}/{one.origin.partition}@{one.origin.offset}: "
+        f"{one.reason.value}, {one.detail}; its bytes: {base64.b64decode(one.value_base64).decode()}"
+        for one in batch.dead_letters
+    ]
+    lines += [f"-> dropped: {reason}" for reason in batch.counts.dropped]
+    return lines + [f"-> {kind}" for kind in batch.counts.symptoms]
