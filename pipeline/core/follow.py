@@ -7,23 +7,21 @@ Laws:
 - an incident ends with the last sign of trouble, and that is said only after a quiet time.
 """
 
+from pipeline.core.enrich import enrich
 from pipeline.core.incident import Member, OpenIncident
 from pipeline.core.open import CONFIRMED_FOR_SECONDS
 from pipeline.core.state import DomainState
 from pipeline.diagnosis import Standing, Verdict, View, examine, finding_on, weigh
-from pipeline.diagnosis.advice import advise
 from pipeline.diagnosis.client import still_impatient
-from pipeline.diagnosis.timeline import steps
 from pipeline.diagnosis.words import amount, clock, seconds
 from pipeline.history import Request
-from schemas import REQUEST_KINDS, Cause, Change, ChangeKind, IncidentState, SymptomKind
+from schemas import Cause, Change, ChangeKind, IncidentState, SymptomKind
 
 CONFIRM_EVERY_SECONDS = 5
 RECENT_SECONDS = 30
 UNMEASURED_SECONDS = 5
 REJUDGE_FOR_SECONDS = 60
 ESCALATION_STEPS = (100, 1_000, 10_000, 100_000)
-EXEMPLARS_MAX = 3
 
 
 def follow_incidents(state: DomainState, second: int) -> list[Change]:
@@ -34,7 +32,7 @@ def follow_incidents(state: DomainState, second: int) -> list[Change]:
         changes += _rejudge(state, incident, second)
         for instance in sorted(incident.members):
             _follow_member(state, incident, instance, second)
-        changes += _escalate(incident, failed_before, second)
+        changes += _escalate(state, incident, failed_before, second)
         changes += _move_on(state, incident, second)
     return changes
 
@@ -204,21 +202,11 @@ def _diagnosed(incident: OpenIncident, now: float) -> Change:
     return incident.change(ChangeKind.DIAGNOSED, now, reason)
 
 
-def enrich(incident: OpenIncident, view: View) -> None:
-    """Bring timeline, advice and examples up to what the view knows."""
-    shown = incident.show()
-    for step in steps(shown, view):
-        incident.step(step.step, step.at, step.text, step.instance)
-    incident.advice = advise(shown, view) or incident.advice
-    if not incident.exemplars:
-        found = view.exemplars(int(incident.first_symptom_at), REQUEST_KINDS)
-        incident.exemplars = tuple(found[:EXEMPLARS_MAX])
-
-
-def _escalate(incident: OpenIncident, failed_before: int, second: int) -> list[Change]:
+def _escalate(state: DomainState, incident: OpenIncident, failed_before: int, second: int) -> list[Change]:
     crossed = [step for step in ESCALATION_STEPS if failed_before < step <= incident.failed]
     if not crossed or incident.state is not IncidentState.OPEN:
         return []
+    _refresh(state, incident, second)
     reason = f"{amount(incident.failed, 'request')} failed so far"
     return [incident.change(ChangeKind.ESCALATED, float(second + 1), reason)]
 

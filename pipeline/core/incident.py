@@ -134,9 +134,9 @@ class OpenIncident:
         return next((fact.values[name] for fact in self.evidence if name in fact.values), 0.0)
 
     def step(self, name: str, at: float, text: str, instance: str | None = None) -> None:
-        """Note a step of the cascade; the earliest of its kind stands."""
+        """Note a step of the cascade; the earliest of its kind stands, in the words that know most of it."""
         known = self.steps.get(name)
-        if known is None or at < known.at:
+        if known is None or at <= known.at:
             self.steps[name] = Step(at=at, step=name, text=text, instance=instance)
 
     def change(self, kind: ChangeKind, at: float, reason: str) -> Change:

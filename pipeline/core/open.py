@@ -6,6 +6,7 @@ Laws:
 - an instance in two troubles has two incidents: DNS and memory stand beside whatever else goes on.
 """
 
+from pipeline.core.enrich import enrich
 from pipeline.core.incident import Member, OpenIncident, incident_id
 from pipeline.core.state import DomainState
 from pipeline.diagnosis import Explains, Finding, Standing, Verdict, View, weigh, weigh_as
@@ -198,6 +199,7 @@ def _enter(
         unexplained.judge(verdict, told_at)
         unexplained.members[instance].follow(verdict.explains, now)
         _take(state, unexplained, instance, requests)
+        enrich(unexplained, view)
         return [unexplained.change(ChangeKind.DIAGNOSED, now, f"cause: {_spoken(verdict)}")]
     identity, first = _opening(state, instance, verdict, requests, now)
     returned = _returned(state, instance, cause, view.onset) or state.incidents.get(identity)
@@ -208,12 +210,14 @@ def _enter(
         returned.evidence = verdict.evidence or returned.evidence
         _take(state, returned, instance, requests)
         returned.last_sign_at = max(returned.last_sign_at, view.onset, now - 1)
+        enrich(returned, view)
         reason = f"{instance} is in the same trouble again, {cause}, since {clock(view.onset)}"
         return [returned.change(ChangeKind.REOPENED, now, reason)]
     incident = _create(state, instance, verdict, requests, view, now, identity, first)
     incident.members[instance] = member
     incident.judge(verdict, told_at)
     _take(state, incident, instance, requests)
+    enrich(incident, view)
     what = f"{amount(len(requests), 'request')} failed" if requests else "its own measurements show it"
     reason = f"{what} on {instance} since {clock(incident.first_symptom_at)}; cause: {_spoken(verdict)}"
     return [incident.change(ChangeKind.OPENED, now, reason)]
