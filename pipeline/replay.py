@@ -8,16 +8,21 @@ replay has no lag.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+import orjson
+
 from pipeline.core import Correlator, Output, Watermark
-from pipeline.intake import Batch, Counts, Intake, IntakeConfig, RawRecord
-from schemas import DeadLetter, Progress, Rules, SourceProgress
+from pipeline.intake import Batch, Counts, Intake, IntakeConfig, RawRecord, Run, Source
+from schemas import DeadLetter, Frame, Progress, Rules, SourceProgress
 
 WORKER = "replay"
 DUPLICATE_WITHIN_SECONDS = 5.0
 CLOSING_STEP_SECONDS = 10
+
+Sources = Mapping[tuple[str, int], Source]
+"""(topic, partition) → how far it has been read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +42,18 @@ class Arrival:
     unit: int | None = None
 
 
-class Replayer:
-    """Feeds arrivals to the pipeline, in order of arrival.
+class Correlators:
+    """The cores of all domains and their watermark, fed with what one or several intakes found.
 
-    `counts` (what became of all records so far), `dead_letters` and `event_time` can be looked at.
+    `counts`: what became of all records so far. `sources`, wherever it is asked for, is how far the
+    intakes have read each raw partition that they have seen.
     """
 
-    def __init__(self, config: IntakeConfig, rules: Rules) -> None:
-        self._intake = Intake(config)
+    def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._watermark = Watermark()
         self._correlators: dict[str, Correlator] = {}
-        self._second: int | None = None
         self.counts = Counts()
-        self.dead_letters: list[DeadLetter] = []
 
     @property
     def event_time(self) -> float | None:
@@ -62,17 +65,113 @@ class Replayer:
         correlator = self._correlators.get(domain)
         return None if correlator is None else correlator.counted_in(request)
 
+    def restart(self) -> None:
+        """Store every core and restore it, as a worker does that is killed and started again."""
+        for domain, correlator in self._correlators.items():
+            stored = orjson.loads(orjson.dumps(correlator.snapshot()))
+            self._correlators[domain] = Correlator.restore(domain, self._rules, stored)
+
+    def take(self, batch: Batch, sources: Sources, end: float | None = None) -> list[Output]:
+        """Correlate what a flush found, and let time pass; `end` overrides how far has been read."""
+        self.counts = _sum(self.counts, batch.counts)
+        outputs: list[Output] = []
+        for frame in batch.frames:
+            correlator = self._correlator(frame.domain)
+            for signal in frame.signals:
+                outputs += correlator.receive(signal)
+        self._watermark.receive(_progress(sources, end))
+        event_time = self._watermark.event_time()
+        if event_time is not None:
+            for domain in sorted(self._correlators):
+                outputs += self._correlators[domain].advance(event_time)
+        return outputs
+
+    def closing(self, sources: Sources) -> Iterator[list[Output]]:
+        """Let so much time pass, a few seconds at a time, that everything open gets closed."""
+        highs = [source.high for source in sources.values() if source.high is not None]
+        if highs:
+            end = closing_time(max(highs), self._rules)
+            for time in (*range(math.ceil(max(highs)), end, CLOSING_STEP_SECONDS), end):
+                yield self.take(Batch((), (), Counts()), sources, time)
+
+    def _correlator(self, domain: str) -> Correlator:
+        if domain not in self._correlators:
+            self._correlators[domain] = Correlator(domain, self._rules)
+        return self._correlators[domain]
+
+
+def _progress(sources: Sources, end: float | None) -> Progress:
+    """Report all sources seen so far; `end` overrides how far they have been read."""
+    expected: dict[str, int] = {}
+    for topic, partition in sources:
+        expected[topic] = max(expected.get(topic, 0), partition + 1)
+    reported = []
+    for topic, count in sorted(expected.items()):
+        for partition in range(count):
+            source = sources.get((topic, partition))
+            time = source.high if source is not None and end is None else end
+            holds = source is not None and source.declared
+            reported.append(SourceProgress(source=f"{topic}/{partition}", time=time, holds=holds))
+    return Progress(worker=WORKER, expected=expected, sources=tuple(reported))
+
+
+class Replayer:
+    """Feeds arrivals to the pipeline, in order of arrival.
+
+    `dead_letters` (what could not be read so far) can be looked at. `hear` is handed each frame.
+    """
+
+    def __init__(
+        self, config: IntakeConfig, rules: Rules, hear: Callable[[Frame], None] = lambda _: None
+    ) -> None:
+        self._intake = Intake(config)
+        self._hear = hear
+        self._correlators = Correlators(rules)
+        self._second: int | None = None
+        self.dead_letters: list[DeadLetter] = []
+
+    @property
+    def counts(self) -> Counts:
+        """What became of all records so far."""
+        return self._correlators.counts
+
+    @property
+    def event_time(self) -> float | None:
+        """How far the sources are known to be read, in unix seconds of event time."""
+        return self._correlators.event_time
+
+    def counted_in(self, domain: str, request: str) -> str | None:
+        """Id of the incident of `domain` that counts this request now, if any."""
+        return self._correlators.counted_in(domain, request)
+
     def receive(self, arrival: Arrival) -> list[Output]:
         """Take one record in; returns what the seconds that ended before it have brought to light."""
-        second = math.floor(arrival.at)
+        outputs = self._pass(math.floor(arrival.at))
+        self._intake.receive(arrival.record)
+        return outputs
+
+    def receive_run(self, second: int, run: Run) -> list[Output]:
+        """The same for a run that arrives within one second of the arrival clock."""
+        outputs = self._pass(second)
+        self._intake.receive_run(run)
+        return outputs
+
+    def _pass(self, second: int) -> list[Output]:
         outputs = self.flush() if self._second is not None and second > self._second else []
         self._second = second
-        self._intake.receive(arrival.record)
         return outputs
 
     def flush(self) -> list[Output]:
         """Hand what the intake has gathered to the core, and let time pass there."""
         return self._correlate(self._intake.flush(), None)
+
+    def tick(self, event_time: float) -> list[Output]:
+        """Hand over what the intake has gathered: every source is known to be read up to `event_time`."""
+        return self._correlate(self._intake.flush(), event_time)
+
+    def restart(self) -> None:
+        """Store every core and restore it, as a worker does that is killed and started again."""
+        self._correlators.restart()
 
     def finish(self) -> list[Output]:
         """End the replay as the last marker of a shipper does: everything that is open gets closed."""
@@ -81,46 +180,13 @@ class Replayer:
     def closing(self) -> Iterator[list[Output]]:
         """The same, a few seconds of event time at a time."""
         yield self._correlate(self._intake.flush(release_heads=True), None)
-        highs = [source.high for source in self._intake.sources().values() if source.high is not None]
-        if highs:
-            end = closing_time(max(highs), self._rules)
-            for time in (*range(math.ceil(max(highs)), end, CLOSING_STEP_SECONDS), end):
-                yield self._correlate(Batch((), (), Counts()), time)
+        yield from self._correlators.closing(self._intake.sources())
 
     def _correlate(self, batch: Batch, end: float | None) -> list[Output]:
-        self.counts = _sum(self.counts, batch.counts)
         self.dead_letters += batch.dead_letters
-        outputs: list[Output] = []
         for frame in batch.frames:
-            correlator = self._correlator(frame.domain)
-            for signal in frame.signals:
-                outputs += correlator.receive(signal)
-        self._watermark.receive(self._progress(end))
-        event_time = self._watermark.event_time()
-        if event_time is not None:
-            for domain in sorted(self._correlators):
-                outputs += self._correlators[domain].advance(event_time)
-        return outputs
-
-    def _correlator(self, domain: str) -> Correlator:
-        if domain not in self._correlators:
-            self._correlators[domain] = Correlator(domain, self._rules)
-        return self._correlators[domain]
-
-    def _progress(self, end: float | None) -> Progress:
-        """Report all sources seen so far; `end` overrides how far they have been read."""
-        sources = self._intake.sources()
-        expected: dict[str, int] = {}
-        for topic, partition in sources:
-            expected[topic] = max(expected.get(topic, 0), partition + 1)
-        reported = []
-        for topic, count in sorted(expected.items()):
-            for partition in range(count):
-                source = sources.get((topic, partition))
-                time = source.high if source is not None and end is None else end
-                holds = source is not None and source.declared
-                reported.append(SourceProgress(source=f"{topic}/{partition}", time=time, holds=holds))
-        return Progress(worker=WORKER, expected=expected, sources=tuple(reported))
+            self._hear(frame)
+        return self._correlators.take(batch, self._intake.sources(), end)
 
 
 def replay(arrivals: Iterable[Arrival], config: IntakeConfig, rules: Rules) -> Iterator[Output]:

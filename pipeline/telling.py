@@ -4,14 +4,16 @@ The laws:
 
 1. An incident has one root message. The first change heard of it posts the root, every later one
    updates the root in place.
-2. A later change adds at most one reply to the thread, with its reason. A late event is worth no
-   reply of its own, nor is a second instance joining right after the first: they are remembered and
-   told with the next reply that is worth one.
+2. Each change adds at most one reply to the thread, with its reason: the root says how it stands, the
+   thread how it came to that, from its beginning. A late event is worth no reply of its own, nor is a
+   second instance joining right after the first: they are remembered and told with the next reply that
+   is worth one. So is noise: a reply says how much was suppressed or released since the one before.
 3. A change already told (`seq` not above the memory's) is told no more.
 4. Memory is a JSON object, so that a table can keep it. Keys that are not ours pass through.
 
 Memory here: `incident` (id), `seq` (last change told), `kind` (of the last reply or root), `meanwhile`
-(what waits for the next reply, one entry per kind) and `saying` (see `intend`).
+(what waits for the next reply, one entry per kind), `noise` (suppressed and released, as last told) and
+`saying` (see `intend`).
 """
 
 from dataclasses import dataclass
@@ -48,10 +50,15 @@ class UpdateRoot:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Add one step to the thread: what changed, why, and what else happened since the last reply."""
+    """Add one step to the thread: what changed, why, and what else happened since the last reply.
+
+    `suppressed`, `released`: DNS errors ruled on since then.
+    """
 
     change: Change
     meanwhile: tuple[Meanwhile, ...] = ()
+    suppressed: int = 0
+    released: int = 0
 
 
 Act = PostRoot | UpdateRoot | Reply
@@ -68,16 +75,17 @@ def tell(memory: Memory | None, change: Change) -> tuple[list[Act], Memory]:
         return [], dict(before)
     after = {key: value for key, value in before.items() if key != "saying"}
     after |= {"incident": change.incident.id, "seq": change.seq}
-    if "seq" not in before:
-        after["kind"] = change.kind.value
-        return [PostRoot(change.incident)], after
+    first = "seq" not in before
+    root = PostRoot(change.incident) if first else UpdateRoot(change.incident)
     waiting = [_meanwhile(entry) for entry in before.get("meanwhile", [])]
-    if not _worth_a_reply(change, before):
+    if not first and not _worth_a_reply(change, before):
         after["meanwhile"] = [_entry(one) for one in _counted(waiting, change)]
-        return [UpdateRoot(change.incident)], after
-    after["kind"] = change.kind.value
+        return [root], after
+    noise = [change.incident.suppressed, change.incident.released]
+    newly = (max(0, now - told) for now, told in zip(noise, before.get("noise", (0, 0)), strict=True))
+    after |= {"kind": change.kind.value, "noise": noise}
     after.pop("meanwhile", None)
-    return [UpdateRoot(change.incident), Reply(change, tuple(waiting))], after
+    return [root, Reply(change, tuple(waiting), *newly)], after
 
 
 def intend(memory: Memory | None, change: Change) -> Memory:

@@ -5,6 +5,7 @@ says otherwise; units sit in names.
 """
 
 from schemas.declared import DeclaredCause, Signature
+from schemas.feedback import Feedback, FeedbackKind
 from schemas.outputs import (
     Advice,
     AnyCause,
@@ -13,6 +14,7 @@ from schemas.outputs import (
     ChangeKind,
     DeadLetter,
     DeadLetterReason,
+    DeadLetterRetry,
     Decision,
     Evidence,
     Impact,
@@ -21,6 +23,7 @@ from schemas.outputs import (
     Outcome,
     Rival,
     RivalStanding,
+    Series,
     Step,
     cause_named,
 )
@@ -40,6 +43,7 @@ from schemas.signals import (
     Symptom,
     SymptomKind,
 )
+from schemas.sources import EventTime, Heard, SourceKind
 from schemas.wire import WIRE_VERSION, UnknownVersionError, decode, encode
 
 __all__ = [
@@ -53,11 +57,16 @@ __all__ = [
     "ChangeKind",
     "DeadLetter",
     "DeadLetterReason",
+    "DeadLetterRetry",
     "Decision",
     "DeclaredCause",
+    "EventTime",
     "Evidence",
     "Exemplar",
+    "Feedback",
+    "FeedbackKind",
     "Frame",
+    "Heard",
     "Impact",
     "Incident",
     "IncidentState",
@@ -70,8 +79,10 @@ __all__ = [
     "Rules",
     "Sample",
     "SampleKind",
+    "Series",
     "Signal",
     "Signature",
+    "SourceKind",
     "SourceProgress",
     "Step",
     "Symptom",

@@ -102,6 +102,22 @@ class Step(Noun):
     instance: str | None = None
 
 
+class Series(Noun):
+    """One curve of the timeline: what was measured on `instance`, at most 96 points.
+
+    `values[n]` tells of the `step_seconds` from `start + n * step_seconds` on, None where nothing was
+    measured. `name`: of readings the highest in the step (`cpu_ratio`, use over limit; `throttled_ratio`,
+    `pressure_ratio`, `memory_ratio`; `storage_seconds`, p95 at its own side), of events how many
+    (`failed`, `slow`, `dns_failed`, `dns_suppressed`, `dns_released`).
+    """
+
+    name: str
+    instance: str
+    start: float
+    step_seconds: int
+    values: tuple[int | float | None, ...]
+
+
 class Impact(Noun):
     """What users lost, in requests, not in lines.
 
@@ -134,7 +150,7 @@ class Incident(Noun):
     which its cause (or `unproven`, finally) was settled, allowed lateness included. `resolved_at`:
     event time of the last sign of trouble, None while open; it is declared after a quiet period.
     `confidence`: 0 to 1, see docs/causes.md; `strength`: the same before undecided rivals took from it.
-    `level`: `container` or `host` for cpu_saturation.
+    `level`: `container` or `host` for cpu_saturation, `resolver` or `lookups` (single ones) for dns_outage.
     `suppressed`, `released`: DNS symptoms this incident explained, or had held and let go.
     """
 
@@ -160,6 +176,7 @@ class Incident(Noun):
     late: int = 0
     trigger: str | None = None
     exemplars: tuple[Exemplar, ...] = ()
+    series: tuple[Series, ...] = ()
 
 
 class Change(Noun):
@@ -209,6 +226,10 @@ class Decision(Noun):
     origins: tuple[Origin, ...] = ()
 
 
+REPLAY_HEADER = "undercurrent-replay"
+"""Header of what a replay has written: the past, of which nobody is told. Its value: what was replayed."""
+
+
 class DeadLetterReason(StrEnum):
     """Why a record could not be used."""
 
@@ -227,7 +248,10 @@ class DeadLetterReason(StrEnum):
 class DeadLetter(Noun):
     """One record of undercurrent.dead-letters: origin, reason and the bytes (base64, maybe cut).
 
-    `size_bytes` is the size before `value_base64` was cut to the bound on dead letters.
+    `size_bytes` is the size before secrets were taken out of `value_base64` and it was cut to the bound
+    on dead letters. `redacted`: secrets were taken out of value or key, so these are not the original
+    bytes. `retry_of`: the record had been put back by `undercurrent dead-letters retry`, and was first
+    refused there.
     """
 
     type: Literal["dead_letter"] = "dead_letter"
@@ -237,3 +261,14 @@ class DeadLetter(Noun):
     value_base64: str
     size_bytes: int
     timestamp_ms: int | None = None
+    key_base64: str | None = None
+    redacted: bool = False
+    retry_of: Origin | None = None
+
+
+class DeadLetterRetry(Noun):
+    """A note in undercurrent.dead-letters: the record first refused at `of` was put back at `to`."""
+
+    type: Literal["dead_letter_retry"] = "dead_letter_retry"
+    of: Origin
+    to: Origin

@@ -1,11 +1,14 @@
 """Rules: every threshold and window of the core, as data. Defaults are explained in docs/causes.md."""
 
+from fnmatch import fnmatchcase
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from schemas.base import Noun
 from schemas.declared import CAUSES_MAX, SIGNATURES_MAX, DeclaredCause, Signature, check_declared
+
+LIMITS_MAX = 100
 
 
 def _in_order(section: Noun, low: str, high: str) -> None:
@@ -21,6 +24,15 @@ class Burst(Noun):
     proven_requests: int = Field(3, ge=1, description="The same, where a cause is proven by measurement")
     restarts: int = Field(4, ge=2, description="Process starts within the retention that open an incident")
     window_seconds: int = Field(60, ge=1, description="Within this much event time")
+
+
+class CpuLimit(Noun):
+    """The CPU limit of instances whose exporter tells none."""
+
+    instance: str = Field(
+        min_length=1, max_length=253, description="Name of the instance; * and ? stand for anything"
+    )
+    cores: float = Field(gt=0, description="Its limit")
 
 
 class Saturation(Noun):
@@ -160,6 +172,14 @@ class Rules(Noun):
     )
     hold_seconds: float = Field(60.0, ge=0, description="How long a DNS symptom is held at most")
     retention_seconds: int = Field(300, ge=60, description="How much settled history is kept")
+    history_max: int = Field(
+        200_000,
+        ge=10_000,
+        description="Observations and readings kept of a domain; past it the oldest go first",
+    )
+    observations_per_second: int = Field(
+        1_000, ge=100, description="Observations of one second kept of a domain; the rest are estimated"
+    )
     slow_request_seconds: float = Field(1.0, gt=0, description="From here a success counts as slow")
     burst: Burst = Burst()
     saturation: Saturation = Saturation()
@@ -169,6 +189,9 @@ class Rules(Noun):
     dns: Dns = Dns()
     client: Client = Client()
     lifecycle: Lifecycle = Lifecycle()
+    cpu_limits: tuple[CpuLimit, ...] = Field(
+        (), max_length=LIMITS_MAX, description="CPU limits that no exporter tells; the first that fits counts"
+    )
     signatures: tuple[Signature, ...] = Field(
         (),
         max_length=SIGNATURES_MAX,
@@ -177,6 +200,10 @@ class Rules(Noun):
     causes: tuple[DeclaredCause, ...] = Field(
         (), max_length=CAUSES_MAX, description="Causes of your own, weighed beside the built-in ones"
     )
+
+    def configured_cores(self, instance: str) -> float | None:
+        """The CPU limit that these rules give `instance`, in cores; None where they give none."""
+        return next((one.cores for one in self.cpu_limits if fnmatchcase(instance, one.instance)), None)
 
     @model_validator(mode="after")
     def _declared_things_fit(self) -> Self:

@@ -7,13 +7,14 @@ many, cannot be told from the output.
 """
 
 import math
+from collections import Counter
 from hashlib import sha256
 from typing import Any
 
 from pipeline.core.follow import follow_incidents
 from pipeline.core.open import gather, open_incidents
 from pipeline.core.rule import rule_held
-from pipeline.core.state import DomainState
+from pipeline.core.state import ESTIMATED, DomainState
 from schemas import (
     DNS_KINDS,
     Change,
@@ -50,14 +51,16 @@ class Correlator:
             state.samples.add(signal)
             return []
         late = state.settled is not None and second < state.settled
+        quiet = signal.kind in _QUIET_KINDS
         if late and second < (state.settled or 0) - state.rules.retention_seconds:
-            return [self._late_decision(signal, "older than all that is remembered; counted only")]
+            reason = "older than all that is remembered; counted only"
+            return [] if quiet else [self._late_decision(signal, reason)]
         new = state.events.add(signal)
         if not new:
             return []
         if signal.kind in DNS_KINDS:
             state.hold(signal)
-        if not late or signal.kind in _QUIET_KINDS:
+        if not late or quiet:
             return []
         if len(new) < len(signal.observations):
             signal = signal.model_copy(update={"observations": new, "count": len(new)})
@@ -92,6 +95,7 @@ class Correlator:
         state = self._state
         outputs: list[Output] = []
         state.learn_hosts(second)
+        state.let_go[ESTIMATED] += state.events.coalesce(second, state.rules.observations_per_second)
         gather(state, second)
         outputs += follow_incidents(state, second)
         outputs += open_incidents(state, second)
@@ -159,6 +163,11 @@ class Correlator:
         if state.settled is None:
             return state.earliest is not None
         return state.still_until(state.settled) < math.inf
+
+    def let_go(self) -> Counter[str]:
+        """What was let go of for want of room since the last time this was asked, by how."""
+        let_go, self._state.let_go = self._state.let_go, Counter()
+        return let_go
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state, JSON-able."""

@@ -1,5 +1,6 @@
-"""Enrich: give an incident what follows from its view beside the verdict: timeline, advice, examples."""
+"""Enrich: give an incident what follows from its view beside the verdict: steps, advice, curves, examples."""
 
+from pipeline.core.curves import LEAD_SECONDS, Curves
 from pipeline.core.incident import OpenIncident
 from pipeline.diagnosis import View
 from pipeline.diagnosis.advice import advise
@@ -10,7 +11,12 @@ EXEMPLARS_MAX = 3
 
 
 def enrich(incident: OpenIncident, view: View) -> None:
-    """Bring timeline, advice and examples up to what the view knows."""
+    """Bring timeline, curves, advice and examples up to what the view knows."""
+    if incident.curves is None:
+        first = int(incident.first_symptom_at) - LEAD_SECONDS
+        incident.curves = Curves(view.instance, first, first)
+    if incident.curves.instance == view.instance:
+        incident.curves.draw(view)
     shown = incident.show()
     for step in steps(shown, view):
         incident.step(step.step, step.at, step.text, step.instance)

@@ -7,11 +7,14 @@ Laws:
 - an incident ends with the last sign of trouble, and that is said only after a quiet time.
 """
 
+import math
+
+from pipeline.core.curves import REDRAW_SECONDS
 from pipeline.core.enrich import enrich
 from pipeline.core.incident import Member, OpenIncident
 from pipeline.core.open import CONFIRMED_FOR_SECONDS
 from pipeline.core.state import DomainState
-from pipeline.diagnosis import Standing, Verdict, View, examine, finding_on, weigh
+from pipeline.diagnosis import Standing, Verdict, View, finding_on, is_due, weigh
 from pipeline.diagnosis.client import still_impatient
 from pipeline.diagnosis.words import amount, clock, seconds
 from pipeline.history import Request
@@ -28,35 +31,36 @@ def follow_incidents(state: DomainState, second: int) -> list[Change]:
     """Take what belongs to each unresolved incident, judge it again where due, move its life along."""
     changes: list[Change] = []
     for incident in state.unresolved():
-        failed_before = incident.failed
+        failed_before = incident.failures
         changes += _rejudge(state, incident, second)
+        recent = {key: end for key, end in incident.keys.items() if end >= second - RECENT_SECONDS}
         for instance in sorted(incident.members):
-            _follow_member(state, incident, instance, second)
+            _follow_member(state, incident, instance, second, recent)
+        if incident.curves is not None and second % REDRAW_SECONDS == 0:
+            incident.curves.draw(state.view(incident.curves.instance, second, []))
         changes += _escalate(state, incident, failed_before, second)
         changes += _move_on(state, incident, second)
     return changes
 
 
-def _follow_member(state: DomainState, incident: OpenIncident, instance: str, second: int) -> None:
+def _follow_member(
+    state: DomainState, incident: OpenIncident, instance: str, second: int, recent: dict[str, float]
+) -> None:
+    """`recent`: the requests the incident took lately, with their end; what this member adds is added."""
     member = incident.members[instance]
     loose = state.loose.get(instance, {})
     if loose or second % CONFIRM_EVERY_SECONDS == 0:
-        view = _recent_view(state, incident, instance, second)
+        known = recent | state.loose.get(instance, {})
+        view = state.view(instance, second, state.requests(instance, known, second))
         fresh = [request for request in view.requests if request.key in loose]
         if _confirm(incident, member, view, second):
             _absorb(state, incident, member, instance, fresh, second)
+            taken = {request.key: incident.keys.get(request.key, -math.inf) for request in fresh}
+            recent |= {key: end for key, end in taken.items() if end >= second - RECENT_SECONDS}
         if second + 1 - member.confirmed_at <= CONFIRMED_FOR_SECONDS:
             unmeasured = view.measured_until(incident.cause) + UNMEASURED_SECONDS
             _await(incident, member, [r for r in fresh if r.key in loose and r.end > unmeasured])
     _measure_impact(state, incident, member, instance, second)
-
-
-def _recent_view(state: DomainState, incident: OpenIncident, instance: str, second: int) -> View:
-    """The member as it is now: its own latest failures and the loose ones."""
-    recent = {key: end for key, end in incident.keys.items() if end >= second - RECENT_SECONDS}
-    return state.view(
-        instance, second, state.requests(instance, recent | state.loose.get(instance, {}), second)
-    )
 
 
 def _await(incident: OpenIncident, member: Member, requests: list[Request]) -> None:
@@ -78,14 +82,14 @@ def _confirm(incident: OpenIncident, member: Member, view: View, second: int) ->
     ):
         member.confirmed_at = float(second + 1)
         return True
-    findings = examine(view)
-    finding = findings.get(incident.cause) or finding_on(view, incident.cause)
-    due = any(other.standing is Standing.PENDING for other in findings.values())
-    if due and finding.standing in (Standing.PENDING, Standing.UNDECIDED):
+    finding = finding_on(view, incident.cause)
+    if finding.standing in (Standing.PENDING, Standing.UNDECIDED) and is_due(view):
         member.confirmed_at = float(second + 1)  # the cause stands until its measurement says otherwise
         return False
     if finding.standing is Standing.PROVEN:
         member.follow(finding.explains, float(second + 1))
+        if incident.level == "lookups":
+            incident.level = finding.level
         if finding.last is not None:
             incident.last_sign_at = max(incident.last_sign_at, finding.last)
     elif finding.standing is Standing.REFUTED and member.end is None and view.requests:
@@ -128,6 +132,7 @@ def _measure_impact(
     for request in state.events.slow_requests(instance, second, second):
         if member.takes(request) and request.key not in incident.keys:
             incident.slow += 1
+            incident.slow_beyond += request.weight - 1.0
             incident.name(request)
             if incident.cause in (Cause.CPU_SATURATION, Cause.STORAGE_LATENCY) and incident.failed == 0:
                 incident.last_sign_at = max(incident.last_sign_at, request.end)
@@ -203,11 +208,11 @@ def _diagnosed(incident: OpenIncident, now: float) -> Change:
 
 
 def _escalate(state: DomainState, incident: OpenIncident, failed_before: int, second: int) -> list[Change]:
-    crossed = [step for step in ESCALATION_STEPS if failed_before < step <= incident.failed]
+    crossed = [step for step in ESCALATION_STEPS if failed_before < step <= incident.failures]
     if not crossed or incident.state is not IncidentState.OPEN:
         return []
     _refresh(state, incident, second)
-    reason = f"{amount(incident.failed, 'request')} failed so far"
+    reason = f"{amount(incident.failures, 'request')} failed so far"
     return [incident.change(ChangeKind.ESCALATED, float(second + 1), reason)]
 
 
@@ -248,7 +253,8 @@ def _refresh(state: DomainState, incident: OpenIncident, second: int) -> None:
     verdict = weigh(view)
     if verdict.cause == incident.cause and verdict.cause is not Cause.UNPROVEN:
         incident.evidence, incident.rivals = verdict.evidence, verdict.rivals
-        incident.level = verdict.level or incident.level
+        if incident.level != "resolver":  # what did not answer once stays what this was
+            incident.level = verdict.level or incident.level
         if verdict.confidence >= incident.confidence:
             incident.confidence, incident.strength = verdict.confidence, verdict.strength
     enrich(incident, view)

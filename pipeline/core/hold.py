@@ -8,7 +8,7 @@ the same upstream. Whatever else it may be, it is released and told, or counted 
 from dataclasses import dataclass
 
 from pipeline.diagnosis import View
-from schemas import Outcome
+from schemas import Outcome, SymptomKind
 
 AROUND_SECONDS = 30.0
 
@@ -39,6 +39,16 @@ def starved_at(view: View, second: int, level: str | None = None) -> bool:
         for episode in view.episodes
         if level is None or episode.level == level
     )
+
+
+def starved_since(view: View, held: Held, level: str | None = None) -> int | None:
+    """The second of the lookup's own at which the instance was starved; None if it was at neither.
+
+    A timeout is logged when the resolver gives up: the query was lost that much earlier.
+    """
+    sent = held.second - round(view.rules.dns.lookup_seconds)
+    seconds = (held.second, sent) if held.kind == SymptomKind.DNS_TIMEOUT else (held.second,)
+    return next((second for second in seconds if starved_at(view, second, level)), None)
 
 
 def harmless(view: View, held: Held, healthy_peers: list[str]) -> str | None:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from pipeline.core.curves import Curves
 from pipeline.core.lifecycle import after
 from pipeline.diagnosis import Explains, Verdict
 from pipeline.history import Request
@@ -70,6 +71,7 @@ class OpenIncident:
 
     `settled_verdict` is False while `unproven` only means "evidence is still due".
     `keys` are the requests it took, with their end, so that another line of one counts nothing.
+    `beyond`, `slow_beyond`: estimates of those that no line is kept of, besides `failed` and `slow`.
     """
 
     id: str
@@ -98,10 +100,13 @@ class OpenIncident:
     steps: dict[str, Step] = field(default_factory=dict)
     advice: tuple[Advice, ...] = ()
     exemplars: tuple[Exemplar, ...] = ()
+    curves: Curves | None = None
     suppressed: int = 0
     released: int = 0
     late: int = 0
     trigger: str | None = None
+    beyond: float = 0.0
+    slow_beyond: float = 0.0
 
     def take(self, request: Request) -> None:
         """Count `request` as one of this incident's, once."""
@@ -109,6 +114,7 @@ class OpenIncident:
             return
         self.keys[request.key] = request.end
         self.failed += 1
+        self.beyond += request.weight - 1.0
         self.first_symptom_at = min(self.first_symptom_at, request.end)
         self.last_sign_at = max(self.last_sign_at, request.end)
         self.name(request)
@@ -128,6 +134,11 @@ class OpenIncident:
         self.settled_verdict = verdict.cause is not None
         if verdict.cause is not None:
             self.verdict_at = at
+
+    @property
+    def failures(self) -> int:
+        """Failed requests, with those that are only estimated."""
+        return self.failed + round(self.beyond)
 
     def number(self, name: str) -> float:
         """A number of its evidence, 0 where none bears that name."""
@@ -149,7 +160,8 @@ class OpenIncident:
 
     def show(self) -> Incident:
         """The incident as others see it."""
-        total = self.ok + self.slow + self.failed
+        slow = self.slow + round(self.slow_beyond)
+        total = self.ok + slow + self.failures
         return Incident(
             id=self.id,
             domain=self.domain,
@@ -164,8 +176,8 @@ class OpenIncident:
             verdict_at=self.verdict_at,
             resolved_at=round(self.last_sign_at, 6) if self.state is IncidentState.RESOLVED else None,
             impact=Impact(
-                requests_failed=self.failed,
-                requests_slow=self.slow,
+                requests_failed=self.failures,
+                requests_slow=slow,
                 requests_total=total or None,
                 estimated=self.estimated,
                 routes=_top(self.routes),
@@ -180,6 +192,7 @@ class OpenIncident:
             late=self.late,
             trigger=self.trigger,
             exemplars=self.exemplars,
+            series=self.curves.show() if self.curves else (),
         )
 
     def snapshot(self) -> dict[str, Any]:
@@ -188,8 +201,10 @@ class OpenIncident:
         plain["members"] = {name: asdict(member) for name, member in self.members.items()}
         for name in ("evidence", "rivals", "advice", "exemplars"):
             plain[name] = [noun.model_dump(mode="json") for noun in getattr(self, name)]
+        plain["curves"] = self.curves.snapshot() if self.curves else None
         plain["steps"] = {name: step.model_dump(mode="json") for name, step in self.steps.items()}
-        return plain
+        # An older version reads this as well, and knows these keys as little as it makes such estimates.
+        return {name: value for name, value in plain.items() if name not in _ESTIMATES or value}
 
     @classmethod
     def restore(cls, snapshot: dict[str, Any]) -> "OpenIncident":
@@ -214,11 +229,14 @@ class OpenIncident:
             ("exemplars", Exemplar),
         ):
             plain[name] = tuple(noun.model_validate(one) for one in plain[name])
+        curves = plain.get("curves")  # none in what an older version stored
+        plain["curves"] = Curves.restore(curves) if curves else None
         plain["steps"] = {name: Step.model_validate(step) for name, step in plain["steps"].items()}
         return cls(**plain)
 
 
-_NOUNS = frozenset({"members", "evidence", "rivals", "advice", "exemplars", "steps"})
+_ESTIMATES = frozenset({"beyond", "slow_beyond"})
+_NOUNS = frozenset({"members", "evidence", "rivals", "advice", "exemplars", "steps", "curves"})
 
 
 def _maybe_tuple(names: list[str] | None) -> tuple[str, ...] | None:

@@ -32,11 +32,12 @@ BESIDE = {Cause.DNS_OUTAGE: dns_cause.examine, Cause.MEMORY_PRESSURE: memory_cau
 
 def gather(state: DomainState, second: int) -> None:
     """Put the failed requests of `second` where they belong: to an incident that explains them, or loose."""
-    taken = {key for incident in state.incidents.values() for key in incident.keys}
+    incidents = list(state.incidents.values())
     for instance in _instances(state, second):
         loose = state.loose.setdefault(instance, {})
         for request in state.events.failed_requests(instance, second, second):
-            if request.key not in taken and request.key not in loose:
+            taken = any(request.key in incident.keys for incident in incidents)
+            if not taken and request.key not in loose:
                 loose[request.key] = request.end
         oldest = second - max(state.rules.burst.window_seconds, 2 * state.rules.evidence_grace_seconds)
         state.loose[instance] = {key: end for key, end in loose.items() if end >= oldest}
@@ -117,10 +118,7 @@ def _suspect(state: DomainState, second: int, instance: str, cause: Cause) -> bo
     """
     view = state.view(instance, second, [])
     since = second - LATELY_SECONDS
-    if cause is Cause.MEMORY_PRESSURE:
-        return any(r.oom_kills and r.end > since for r in view.memory) or bool(view.kills(since, second + 1))
-    lost = any(r.failed and r.end > since for readings in view.dns.values() for r in readings)
-    return lost or any(line.second > since for line in view.dns_lines)
+    return view.killed_lately(since) if cause is Cause.MEMORY_PRESSURE else view.lost_lately(since)
 
 
 def _is_old_news(state: DomainState, instance: str, finding: Finding) -> bool:
@@ -262,6 +260,8 @@ def _same_trouble(incident: OpenIncident, cause: Cause | str, verdict: Verdict) 
     if cause is Cause.CLIENT_TIMEOUT and verdict.explains is not None:
         mine = set(verdict.explains.clients or ())
         return any(mine & set(member.clients or ()) for member in incident.members.values())
+    if cause is Cause.DNS_OUTAGE:
+        return True  # a resolver that loses lookups and then does not answer at all is one trouble
     return None in (incident.level, verdict.level) or incident.level == verdict.level
 
 

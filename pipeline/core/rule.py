@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from pipeline.core.hold import Held, Ruling, harmless, starved_at
+from pipeline.core.hold import Held, Ruling, harmless, starved_at, starved_since
 from pipeline.core.incident import OpenIncident
 from pipeline.core.state import DomainState
 from pipeline.diagnosis import View
@@ -37,16 +37,18 @@ def _rule(state: DomainState, held: Held, second: int) -> tuple[Ruling, OpenInci
     views = [state.view(instance, second, []) for instance in instances]
     for view in views:
         outage = state.incident_of(view.instance, Cause.DNS_OUTAGE)
-        if outage is not None and _inside(outage, view.instance, held.second):
+        if outage is not None and _inside(outage, view, held):
             return Ruling(Outcome.RELEASED, f"part of the DNS outage: {_fact(outage)}"), outage
     if second + 1 < held.second + state.rules.hold_seconds:
         return None
     return _final(state, held, views, second)
 
 
-def _inside(incident: OpenIncident, instance: str, second: int) -> bool:
-    member = incident.members[instance]
-    return second + 1 >= member.start and (member.end is None or second <= member.end)
+def _inside(outage: OpenIncident, view: View, held: Held) -> bool:
+    member = outage.members[view.instance]
+    inside = held.second + 1 >= member.start and (member.end is None or held.second <= member.end)
+    # Single lost lookups are an outage of their own only where CPU is measured as normal.
+    return inside and not (outage.level == "lookups" and starved_since(view, held) is not None)
 
 
 def _fact(incident: OpenIncident) -> str:
@@ -56,7 +58,7 @@ def _fact(incident: OpenIncident) -> str:
 def _final(
     state: DomainState, held: Held, views: list[View], second: int
 ) -> tuple[Ruling, OpenIncident | None]:
-    covering = [_covering(state, view, held.second) for view in views]
+    covering = [_covering(state, view, held) for view in views]
     if views and all(incident is not None for incident in covering):
         doubts = [
             _resolver_failed(state, view, held) or harmless(view, held, _healthy_peers(state, held, second))
@@ -66,31 +68,36 @@ def _final(
         incident = covering[0]
         assert incident is not None
         if doubt is None:
-            reason = (
-                f"{views[0].instance} was starved of CPU at {clock(held.second)} "
-                "and its other lookups were answered"
-            )
+            began = starved_since(views[0], held)
+            at = clock(held.second if began is None else began)
+            reason = f"{views[0].instance} was starved of CPU at {at} and its other lookups were answered"
             return Ruling(Outcome.SUPPRESSED, reason), incident
         return Ruling(Outcome.RELEASED, f"starved of CPU, but {doubt}"), incident
     troubled = _troubled(state, views, held.second)
     if troubled is not None:
-        reason = (
-            f"not explained by {troubled.cause}"
-            if troubled.cause is not Cause.UNPROVEN
-            else "requests failed around it and no cause is proven"
-        )
+        reason = _unexplained(troubled)
         return Ruling(Outcome.RELEASED, f"{reason}; held for {state.rules.hold_seconds:.0f} s"), troubled
-    if any(starved_at(view, held.second) for view in views):
+    if any(starved_since(view, held) is not None for view in views):
         return Ruling(
             Outcome.COUNTED, "starved of CPU, but no request failed: a stray with no incident"
         ), None
     return Ruling(Outcome.COUNTED, "a stray: no incident around it, other lookups were answered"), None
 
 
+def _unexplained(incident: OpenIncident) -> str:
+    """Why a lookup lost near an incident is told."""
+    if incident.cause is Cause.UNPROVEN:
+        return "requests failed around it and no cause is proven"
+    if incident.cause is Cause.DNS_OUTAGE:
+        return f"close to a DNS outage: {_fact(incident)}"
+    return f"not explained by {incident.cause}"
+
+
 def _resolver_failed(state: DomainState, view: View, held: Held) -> str | None:
-    """A DNS outage of the same instance close by stands against any harmless explanation."""
+    """A resolver of the same instance that failed close by stands against any harmless explanation."""
     for incident in sorted(state.incidents.values(), key=lambda one: (one.opened_at, one.id)):
-        if incident.cause is Cause.DNS_OUTAGE and view.instance in incident.members:
+        failing = incident.cause is Cause.DNS_OUTAGE and incident.level != "lookups"
+        if failing and view.instance in incident.members:
             start, end = (
                 incident.first_symptom_at - state.rules.dns.near_outage_seconds,
                 incident.last_sign_at,
@@ -100,16 +107,16 @@ def _resolver_failed(state: DomainState, view: View, held: Held) -> str | None:
     return None
 
 
-def _covering(state: DomainState, view: View, second: int) -> OpenIncident | None:
-    """The CPU incident of this instance that covers the second, by measured starvation of the instance."""
+def _covering(state: DomainState, view: View, held: Held) -> OpenIncident | None:
+    """The CPU incident of this instance that covers the lookup, by measured starvation of the instance."""
     for incident in sorted(state.incidents.values(), key=lambda one: (one.opened_at, one.id)):
         member = incident.members.get(view.instance)
         if incident.cause is not Cause.CPU_SATURATION or member is None:
             continue
         if view.cpu:
-            if starved_at(view, second, incident.level) and second + 1 >= member.start - 60:
+            if starved_since(view, held, incident.level) is not None and held.second + 61 >= member.start:
                 return incident
-        elif member.start <= second <= incident.last_sign_at:
+        elif member.start <= held.second <= incident.last_sign_at:
             return incident
     return None
 
@@ -163,13 +170,15 @@ def _decision(
     count = bucket.ruled - ruled
     if not count:
         return []
+    instances = state.instances_at(held.place)
     if incident is not None and ruling.outcome is Outcome.SUPPRESSED:
         incident.suppressed += count
+        _note(incident, "dns_suppressed", held, instances, count)
     elif incident is not None and ruling.outcome is Outcome.RELEASED:
         incident.released += count
+        _note(incident, "dns_released", held, instances, count)
     name = f"{state.domain}\n{held.place}\n{held.second}\n{held.kind}\n{held.upstream}\n{held.question}"
     name += f"\nafter {ruled}" if ruled else ""
-    instances = state.instances_at(held.place)
     decision = Decision(
         id=sha256(name.encode()).hexdigest()[:16],
         domain=state.domain,
@@ -187,3 +196,9 @@ def _decision(
         origins=tuple(exemplar.origin for exemplar in bucket.examples()),
     )
     return [decision]
+
+
+def _note(incident: OpenIncident, name: str, held: Held, instances: list[str], count: int) -> None:
+    """Draw the ruling at the time of the lookup, where the incident's curves are those of its instance."""
+    if incident.curves is not None and incident.curves.instance in instances:
+        incident.curves.note(name, held.second, count)

@@ -1,15 +1,22 @@
 """Everything the core knows of one domain. It is stored as one value, together with its offset (law 6)."""
 
 import math
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pipeline.core.curves import REDRAW_SECONDS
 from pipeline.core.hold import Held
 from pipeline.core.incident import OpenIncident
 from pipeline.diagnosis import View
 from pipeline.history import EventStore, Request, SampleStore
 from pipeline.history.samples import place_of
 from schemas import Cause, IncidentState, Rules, Signal, Symptom
+
+ESTIMATED = "estimated"
+"""Observations of a full second that are counted by estimate."""
+FORGOTTEN = "forgotten_early"
+"""Observations and readings, judged and counted, that are forgotten before their time."""
 
 STATE_VERSION = 2
 """Raised when the snapshot's shape changes; `restore` migrates older ones or refuses newer ones."""
@@ -22,7 +29,8 @@ class DomainState:
     `settled`: every second below it has been judged. `earliest`: first second ever seen.
     `loose`: per instance, the keys of failed requests nothing explains yet, with their end.
     `held`: DNS symptoms that await a ruling. `hosts`: when each instance was last seen on a host, as far
-    as is settled; `sightings`: the same of seconds still to be settled.
+    as is settled; `sightings`: the same of seconds still to be settled. `let_go`: what was not kept as long
+    as the rules say, for want of room; a figure for whoever runs this, not stored.
     """
 
     domain: str
@@ -36,6 +44,7 @@ class DomainState:
     held: dict[Held, bool] = field(default_factory=dict)
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
     sightings: dict[int, set[tuple[str, str]]] = field(default_factory=dict)
+    let_go: Counter[str] = field(default_factory=Counter)
 
     def sight(self, signal: Signal, second: int) -> None:
         """Note on which host an instance runs; DNS lines of the host are placed by that."""
@@ -100,8 +109,8 @@ class DomainState:
         return max(second, min(near, default=math.inf))
 
     def forget(self, second: int) -> None:
-        """Drop what is too old to matter: the bound on memory."""
-        before = second - self.rules.retention_seconds
+        """Drop what is too old to matter, or more than may be kept: the bound on memory."""
+        before = self._kept_from(second)
         self.events.forget(before)
         self.samples.forget(before)
         hosts = {host: {i: at for i, at in seen.items() if at >= before} for host, seen in self.hosts.items()}
@@ -111,6 +120,24 @@ class DomainState:
             over = incident.last_sign_at + self.rules.lifecycle.reopen_within_seconds < second
             if incident.state is IncidentState.RESOLVED and over:
                 del self.incidents[incident.id]
+
+    def _kept_from(self, second: int) -> int:
+        """From which second on history is kept: the newest `history_max`, but always enough to judge."""
+        rules = self.rules
+        oldest = second - rules.retention_seconds
+        sizes = self.events.sizes(second) + self.samples.sizes(second)
+        kept = sizes.total()
+        needed_seconds = max(
+            rules.burst.window_seconds,
+            2 * rules.evidence_grace_seconds,
+            2 * rules.hold_seconds,
+            rules.retention_seconds // 2 + REDRAW_SECONDS,
+        )
+        while kept > rules.history_max and oldest < second - needed_seconds:
+            kept -= sizes[oldest]
+            self.let_go[FORGOTTEN] += sizes[oldest]
+            oldest += 1
+        return oldest
 
     def snapshot(self) -> dict[str, Any]:
         """JSON-able form."""

@@ -6,6 +6,6 @@ compares them. All of it is a pure function of what is settled.
 
 from pipeline.diagnosis.finding import Explains, Finding, Standing
 from pipeline.diagnosis.view import View
-from pipeline.diagnosis.weigh import Verdict, examine, finding_on, weigh, weigh_as
+from pipeline.diagnosis.weigh import Verdict, finding_on, is_due, weigh, weigh_as
 
-__all__ = ["Explains", "Finding", "Standing", "Verdict", "View", "examine", "finding_on", "weigh", "weigh_as"]
+__all__ = ["Explains", "Finding", "Standing", "Verdict", "View", "finding_on", "is_due", "weigh", "weigh_as"]

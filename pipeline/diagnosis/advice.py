@@ -1,17 +1,13 @@
 """Advice with numbers from the incident's own data. None is given that its evidence does not carry."""
 
-import math
-
+from pipeline.demand import MARGIN, least_cores, peak_cores, wanted_cores
 from pipeline.diagnosis import declared
 from pipeline.diagnosis.cpu import examine as _examine_cpu
 from pipeline.diagnosis.finding import Standing
 from pipeline.diagnosis.view import View
 from pipeline.diagnosis.words import amount, cores, percent, seconds
-from pipeline.history import CpuReading
 from schemas import Advice, Cause, Incident
 
-MARGIN = 1.5
-"""Head room over the estimated peak demand: throttling starts well before the mean reaches the limit."""
 DOMINATES_RATIO = 0.5
 DEFAULT_STORAGE_TIMEOUT_SECONDS = 30
 
@@ -69,31 +65,17 @@ def _demand_cores(view: View) -> tuple[float, float, bool] | None:
     if limit is None:
         return None
     free = [r for r in view.cpu if (r.throttled_ratio or 0.0) < 0.1 and r.usage_cores is not None]
-    peak = _peak(free)
+    peak = peak_cores([(r.start, r.end, r.usage_cores or 0.0) for r in free])
     if peak is not None and peak > limit:
         return limit, peak, False
     start, end = episode.start, min(episode.end, float(view.now))
     good = view.ok(start, end)
     arrived = good + view.slow(start, end) + len(view.requests)
-    factor = arrived / good if good else 4.0
-    return limit, limit * min(max(factor, 1.0), 4.0), True
-
-
-def _peak(readings: list[CpuReading]) -> float | None:
-    """Highest mean use over ten seconds of consecutive readings."""
-    best: float | None = None
-    for index, first in enumerate(readings):
-        window = [r for r in readings[index:] if r.end <= first.start + 10.5] or [first]
-        span = sum(r.end - r.start for r in window)
-        if span < 5:
-            continue
-        mean = sum((r.usage_cores or 0.0) * (r.end - r.start) for r in window) / span
-        best = mean if best is None else max(best, mean)
-    return best
+    return limit, least_cores(limit, arrived, good), True
 
 
 def _raise_limit(view: View, limit: float, demand: float, bounded: bool) -> Advice:
-    wanted = math.ceil(max(demand * MARGIN, limit * 1.2) * 20) / 20
+    wanted = wanted_cores(demand, limit)
     basis = (
         f"the load asks for at least {cores(demand)}, estimated from requests that arrived and went well; "
         "watch throttling after the change"

@@ -22,7 +22,9 @@ def examine(view: View, others_refuted: bool, others_unknown: bool) -> Finding:
     are refuted by measurement. `others_unknown`: none is proven, some lack their measurement.
     """
     cancelled = [r for r in view.requests if r.cancelled]
-    if not view.requests or len(cancelled) < 0.8 * len(view.requests):
+    if not view.requests:
+        return _refuted("no request failed, so none was given up on")
+    if len(cancelled) < 0.8 * len(view.requests):
         return _refuted("most failures are no cancellations: " + _kinds(view))
     clients = Counter(r.client or "unknown" for r in cancelled).most_common()
     leading = clients[: view.rules.client.clients]

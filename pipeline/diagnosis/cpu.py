@@ -21,12 +21,12 @@ OVERDUE_SECONDS = 15.0
 """An episode that was open at the last sample is taken to go on until the next one is this overdue."""
 
 
-def examine(view: View) -> Finding:
-    """How cpu_saturation stands for this instance."""
+def examine(view: View, in_full: bool = True) -> Finding:
+    """How cpu_saturation stands for this instance; not `in_full`: without strength and evidence."""
     episodes = [episode for episode in view.episodes if _until(episode) >= view.onset]
     ranges = [(episode.start, _until(episode)) for episode in episodes]
     if episodes and view.overlap(ranges) >= COVERED_RATIO and not _contradicted(view, episodes):
-        return _proven(view, _leading(view, episodes))
+        return _proven(view, _leading(view, episodes), in_full)
     if not view.cpu:
         return _from_durations(view)
     if view.awaits(view.cpu[-1].end, view.rules.evidence_grace_seconds):
@@ -40,7 +40,8 @@ def examine(view: View) -> Finding:
 
 def _contradicted(view: View, episodes: list[Episode]) -> bool:
     """Host-level waiting that leaves the durations razor sharp held nobody up."""
-    return view.spread is not None and view.spread.sharp and all(one.level == "host" for one in episodes)
+    at_host = all(one.level == "host" for one in episodes)
+    return at_host and view.spread is not None and view.spread.sharp
 
 
 def _until(episode: Episode) -> float:
@@ -56,16 +57,8 @@ def _leading(view: View, episodes: list[Episode]) -> Episode:
     return max(episodes, key=lambda one: (view.overlap([(one.start, _until(one))]), -one.start))
 
 
-def _proven(view: View, episode: Episode) -> Finding:
-    evidence = [_at_limit(view, episode) if episode.level == "container" else _host_starved(view, episode)]
-    strength = 0.9
-    found = view.spread
-    if found is not None and found.smeared:
-        strength = 0.95
-        evidence.append(_smeared(view, found.sharp_ratio, found.requests))
-    elif found is not None and found.sharp and found.requests >= 15:
-        strength = 0.6  # starvation smears; razor-sharp durations under throttling speak for a rival
-    evidence += [hint for hint in (_queue_grew(view, episode), _scrapes_failed(view, episode)) if hint]
+def _proven(view: View, episode: Episode, in_full: bool) -> Finding:
+    strength, evidence = _weight(view, episode) if in_full else (0.0, [])
     return Finding(
         Cause.CPU_SATURATION,
         Standing.PROVEN,
@@ -75,6 +68,20 @@ def _proven(view: View, episode: Episode) -> Finding:
         explains=Explains(episode.start, _until(episode)),
         level=episode.level,
     )
+
+
+def _weight(view: View, episode: Episode) -> tuple[float, list[Evidence]]:
+    """What speaks for this episode as the cause, and how strongly."""
+    evidence = [_at_limit(view, episode) if episode.level == "container" else _host_starved(view, episode)]
+    strength = 0.9
+    found = view.spread
+    if found is not None and found.smeared:
+        strength = 0.95
+        evidence.append(_smeared(view, found.sharp_ratio, found.requests))
+    elif found is not None and found.sharp and found.requests >= 15:
+        strength = 0.6  # starvation smears; razor-sharp durations under throttling speak for a rival
+    evidence += [hint for hint in (_queue_grew(view, episode), _scrapes_failed(view, episode)) if hint]
+    return strength, evidence
 
 
 def _mean(values: list[float]) -> float:
@@ -92,7 +99,8 @@ def _at_limit(view: View, episode: Episode) -> Evidence:
     usage = _mean([r.usage_ratio for r in readings if r.usage_ratio is not None])
     throttled = _mean([r.throttled_ratio for r in readings if r.throttled_ratio is not None])
     limit = next((r.limit_cores for r in reversed(readings) if r.limit_cores), None)
-    known = f" of its limit of {cores(limit)}" if limit is not None else ""
+    origin = "configured " if any(r.limit_configured for r in readings) else ""
+    known = f" of its {origin}limit of {cores(limit)}" if limit is not None else ""
     at = f"used {percent(usage)}{known}, " if limit is not None else ""
     values = {"throttled_ratio": throttled, "lead_seconds": view.first_end - episode.start}
     if limit is not None:

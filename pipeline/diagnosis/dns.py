@@ -5,6 +5,10 @@ request goes well; or storage traffic stopped altogether with at least one sign 
 (aws-sdk-go hides lookup errors behind bare cancellations once the client has left).
 Refuted by: lookups counted and answered, or new connections to the storage, which need a lookup.
 Single lost queries among many answered ones are noise, whoever else is in trouble.
+
+Its level says which of two things it is: `resolver`, which does not answer, or `lookups`, single ones lost
+of which each stalls requests. The second needs CPU and storage measured as normal, so it says nothing about
+a lookup lost while its instance is starved.
 """
 
 from dataclasses import dataclass
@@ -48,6 +52,7 @@ def examine(view: View) -> Finding:
             strength=failing.strength,
             evidence=(failing.evidence,),
             explains=Explains(failing.since - 5, failing.last + CARRY_OVER_SECONDS if over else None),
+            level="resolver",
             last=failing.last,
         )
     return _judge(view)
@@ -220,6 +225,7 @@ def examine_stalls(view: View) -> Finding | None:
         strength=0.75,
         evidence=(evidence,),
         explains=Explains(start - 1),
+        level="lookups",
     )
 
 
@@ -253,7 +259,7 @@ def _judge(view: View) -> Finding:
         return Finding(
             Cause.DNS_OUTAGE,
             Standing.REFUTED,
-            f"{int(queries - failed)} of {amount(int(queries), 'lookup')} were answered",
+            f"{int(queries - failed):,} of {amount(int(queries), 'lookup')} were answered",
             values=values,
             seen=inside,
         )

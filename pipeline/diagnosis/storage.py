@@ -17,6 +17,9 @@ from schemas.rules import Storage
 
 COVERED_RATIO = 0.6
 OWN_WORDS = frozenset({SymptomKind.STORAGE_THROTTLED, SymptomKind.STORAGE_TIMEOUT})
+WAITING_READINGS = 3
+WAITING_TIMES = 4.0
+"""Requests in flight at the storage, over their usual number, from which on its answers do not tell all."""
 OVERDUE_SECONDS = 20.0
 """Slowness that was not over at the last sample is taken to go on until the next one is this overdue."""
 CARRY_OVER_SECONDS = 5.0
@@ -189,17 +192,39 @@ def _judge(view: View) -> Finding:
             Standing.UNDECIDED,
             "no request reached the storage while requests failed, so its latency says nothing",
         )
+    waiting = _waiting(view, during)
+    if waiting:
+        return Finding(
+            Cause.STORAGE_LATENCY,
+            Standing.UNDECIDED,
+            f"{amount(waiting, 'request')} had no answer from the storage yet; "
+            "how long those take would decide",
+            values={"in_flight": float(waiting)},
+            seen=during,
+        )
     p95 = _weighted(answered, "p95_seconds")
+    known = f"p95 {seconds(p95)}" if p95 else f"median {seconds(_weighted(answered, 'p50_seconds'))}"
     errors = sum(r.errors_5xx for r in answered)
     return Finding(
         Cause.STORAGE_LATENCY,
         Standing.REFUTED,
-        f"storage was normal as measured at the server: p95 {seconds(p95)}"
+        f"storage was normal as measured at the server: {known}"
         + (f", {amount(int(errors), 'error')}" if errors else ", no errors")
         + _own_view(view, p95),
         values={"p95_seconds": round(p95, 4), "errors_5xx": errors},
         seen=answered,
     )
+
+
+def _waiting(view: View, during: list[StorageReading]) -> int:
+    """Requests that lie unanswered at the storage, far more than before the trouble; 0 where it keeps up.
+
+    Its latency counts answers: of a call that takes longer than its client waits it tells last of all.
+    """
+    calm = [r.in_flight for r in view.storage if r.end < view.onset - 5]
+    usual = median(calm) if calm else 0.0
+    lowest = min(r.in_flight for r in during[-WAITING_READINGS:])
+    return int(lowest) if lowest >= max(view.rules.storage.stuck_requests, WAITING_TIMES * usual) else 0
 
 
 def _own_view(view: View, p95_seconds: float) -> str:

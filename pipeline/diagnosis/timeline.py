@@ -82,11 +82,16 @@ def _retries(view: View) -> Iterator[Step]:
             yield Step(
                 at=request.end,
                 step="retries",
-                text=f"{request.client} keeps coming back: 5 failed requests in "
-                f"{seconds(mine[-1] - mine[-5])}",
+                text=_again(request.client, mine[-1] - mine[-5]),
                 instance=view.instance,
             )
             return
+
+
+def _again(client: str, span_seconds: float) -> str:
+    if span_seconds < 1.0:  # nobody comes back within that
+        return f"5 requests of {client} fail at once"
+    return f"{client} keeps coming back: 5 failed requests in {seconds(span_seconds)}"
 
 
 def _dns_steps(incident: Incident, view: View) -> Iterator[Step]:
@@ -98,10 +103,11 @@ def _dns_steps(incident: Incident, view: View) -> Iterator[Step]:
     readings = [r for found in view.dns.values() for r in found if r.end >= incident.first_symptom_at - 60]
     queries = sum(r.queries for r in readings)
     if queries:
-        share = f", {percent(sum(r.failed for r in readings) / queries)} of all lookups so far"
+        share = f", {percent(sum(r.failed for r in readings) / queries)} of all lookups failed"
+    what = "first DNS timeout" if count == 1 else f"first of {amount(count, 'DNS timeout')}"
     yield Step(
         at=float(lines[0].second),
         step="dns_timeouts",
-        text=f"first DNS timeout of {amount(count, 'timeout')} on {view.instance}{share}",
+        text=f"{what} on {view.instance}{share}",
         instance=view.instance,
     )

@@ -8,6 +8,7 @@ from itertools import islice
 
 from pipeline.diagnosis.durations import Spread, spread
 from pipeline.history import (
+    LONGEST_INTERVAL_SECONDS,
     CpuReading,
     DnsReading,
     Episode,
@@ -19,6 +20,8 @@ from pipeline.history import (
     StorageReading,
     cpu_readings,
     dns_readings,
+    failed_since,
+    killed_since,
     memory_readings,
     service_readings,
     starvation_episodes,
@@ -73,7 +76,8 @@ class View:
     @cached_property
     def cpu(self) -> list[CpuReading]:
         """CPU readings of this very instance: nobody else's count (DESIGN: own instance only)."""
-        return cpu_readings(self._samples.rows(SampleKind.CPU, self.instance, self._from, self.now))
+        rows = self._samples.rows(SampleKind.CPU, self.instance, self._from, self.now)
+        return cpu_readings(rows, self.rules.configured_cores(self.instance))
 
     @cached_property
     def episodes(self) -> list[Episode]:
@@ -119,6 +123,25 @@ class View:
         ]
         return sorted(lines, key=lambda line: (line.second, line.upstream, line.kind))
 
+    def killed_lately(self, since: float) -> bool:
+        """Whether this instance was killed after `since`: the cheap look before `memory` and its finding."""
+        oldest = max(float(self._from), since - LONGEST_INTERVAL_SECONDS)
+        rows = self._samples.rows(SampleKind.MEMORY, self.instance, oldest, self.now)
+        return killed_since(rows, since) or bool(self.kills(since, self.now))
+
+    def lost_lately(self, since: int) -> bool:
+        """Whether a lookup failed after `since`: the cheap look before their finding."""
+        lines = (
+            line
+            for place in self._places
+            for line in self._events.buckets(place, max(since + 1, self._from), self.now - 1, DNS_KINDS)
+        )
+        return any(True for _ in lines) or any(
+            failed_since(self._samples.rows(SampleKind.DNS, place, self._from, self.now, upstream), since)
+            for place, upstream in self._samples.keys(SampleKind.DNS, self.now)
+            if place in (*self._places, "")
+        )
+
     @cached_property
     def spread(self) -> Spread | None:
         """Spread of the durations of the cancelled requests in question."""
@@ -135,6 +158,10 @@ class View:
     def slow(self, start: float, end: float) -> int:
         """Requests logged as a slow success in `[start, end)`."""
         return self._count(start, end, SymptomKind.REQUEST_SLOW)
+
+    def failed_list(self, since: float) -> list[Request]:
+        """Failed requests since then, by end, whoever's they are."""
+        return self._events.failed_requests(self.instance, int(since), self.now - 1)
 
     def slow_list(self, since: float) -> list[Request]:
         """Slow successes since then, by end."""

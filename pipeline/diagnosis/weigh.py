@@ -63,8 +63,23 @@ def examine(view: View) -> dict[Cause | str, Finding]:
 
 
 def finding_on(view: View, cause: Cause | str) -> Finding:
-    """The finding of one cause, which may have gone from the rules since its incident opened."""
+    """How one cause stands and what it explains; its evidence and strength may be left out.
+
+    The cause may have gone from the rules since its incident opened. One that stands on its own evidence
+    is asked alone: this is asked every second of every instance in trouble.
+    """
+    if cause == Cause.CPU_SATURATION:
+        return cpu.examine(view, in_full=False)
+    if cause in (Cause.MEMORY_PRESSURE, Cause.STORAGE_LATENCY):
+        return MEASURED[Cause(cause)](view)
+    if cause == Cause.DNS_OUTAGE and (finding := dns.examine(view)).standing is Standing.PROVEN:
+        return finding
     return examine(view).get(cause) or declared.withdrawn(cause)
+
+
+def is_due(view: View) -> bool:
+    """Whether a measurement that decides any cause has yet to arrive."""
+    return any(finding.standing is Standing.PENDING for finding in examine(view).values())
 
 
 def weigh(view: View) -> Verdict:

@@ -6,6 +6,7 @@
 
 from pipeline.explain.answer import Answer, Line, Said, Section, where
 from pipeline.explain.decision import explain_decision
+from pipeline.explain.decoded import explain_decoded
 from pipeline.explain.home import Home, concluded, watch
 from pipeline.explain.incident import explain_incident
 from pipeline.explain.record import explain_record
@@ -20,6 +21,7 @@ __all__ = [
     "Trace",
     "concluded",
     "explain_decision",
+    "explain_decoded",
     "explain_incident",
     "explain_record",
     "trace",

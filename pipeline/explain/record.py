@@ -15,10 +15,12 @@ WHY_DROPPED = {
     "irrelevant": "it tells of nothing that matters here",
     "noise": "it is of a class known to mean nothing: a client's own mistake, an exporter that finds nobody, "
     "an error that names no cause",
-    "alert": "it is somebody else's alert",
+    "alert": "it is somebody else's alert: a conclusion, not an observation",
     "nothing_inside": "it is a batch without entries",
     "unknown_series": "it is of a series nobody looks at",
+    "part_of_sum": "its series mean something as a sum only: send the whole scrape as text",
     "not_a_number": "its value is no number",
+    "repeated": "it is the same piece of a line once more",
     "counted_elsewhere": "the same is counted in another record",
     "empty": "it has no value",
 }
@@ -38,7 +40,7 @@ def explain_record(trace: Trace, home: Home, said: Said, words: Words) -> Answer
     name = where(trace.origin)
     sections = (
         *section("How it was read", _read(trace, said)),
-        *section("What it told", _told(trace)),
+        *section("What it told", told_lines(trace)),
         *section("Where that went", _went(trace, home, decisions, said, words)),
         *section("Who names it as a source", (_cited(one, words) for one in cited)),
     )
@@ -81,12 +83,7 @@ def _read(trace: Trace, said: Said) -> Iterator[Line]:
         "" if record.timestamp_ms is None else f", Kafka's timestamp is {moment(record.timestamp_ms / 1000)}"
     )
     yield Line(f"A record of {size:,} bytes{stamp}.", (trace.origin,))
-    if trace.unread:
-        yield Line("The byte test let it go before anything was parsed.")
-    if trace.decoder is not None:
-        yield Line(f"Decoded as {trace.decoder}.")
-    if trace.peeled:
-        yield Line(f"Around its line stood: {cut(trace.peeled, TEXT_SHOWN)}")
+    yield from (Line(text) for text in decoded_lines(trace))
     for one in trace.joined:
         yield Line(f"Half a line: {where(one)} holds the rest, and both count as one.", (one,))
     if trace.partial:
@@ -102,7 +99,22 @@ def _read(trace: Trace, said: Said) -> Iterator[Line]:
         yield Line(f"Dropped as {trace.reason}: {WHY_DROPPED.get(str(trace.reason), trace.reason)}.")
 
 
-def _told(trace: Trace) -> Iterator[str]:
+def decoded_lines(trace: Trace) -> Iterator[str]:
+    """How its bytes were taken apart."""
+    if trace.unread:
+        yield "The byte test let it go before anything was parsed."
+    if trace.packing is not None:
+        yield f"It was packed with {trace.packing}."
+    if trace.decoder is not None:
+        yield f"Decoded as {trace.decoder}."
+    if trace.peeled:
+        yield f"Around its line stood: {cut(trace.peeled, TEXT_SHOWN)}"
+    for reason, count in trace.left_out.items():
+        yield f"Left out of the batch: {count:,} as {reason} ({WHY_DROPPED.get(reason, reason)})."
+
+
+def told_lines(trace: Trace) -> Iterator[str]:
+    """What it told, one sentence each."""
     for one in trace.told:
         yield _sample(one, one.signal) if isinstance(one.signal, Sample) else _event(one, one.signal)
 
@@ -192,6 +204,8 @@ def _facts(trace: Trace, home: Home, decisions: list[Decision], cited: list[Cita
             "detail": trace.detail,
             "decoder": trace.decoder,
             "peeled": trace.peeled,
+            "packing": trace.packing,
+            "left_out": dict(trace.left_out),
             "joined_with": [one.model_dump() for one in trace.joined],
             "partial": trace.partial,
             "event_time": trace.event_time,

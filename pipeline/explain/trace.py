@@ -4,12 +4,14 @@ Nothing is judged here by other means than the intake's own: what a record told 
 intake that has read it, or, for half a line, what comes out more than without it.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from pipeline.intake import Batch, Intake, IntakeConfig, RawRecord
-from pipeline.intake.entry import LogLine
+from pipeline.intake.entry import LogLine, Unwanted
 from pipeline.intake.envelope import decode
+from pipeline.intake.packing import unpacked
 from pipeline.intake.record import RefusedError
 from pipeline.intake.relevance import cannot_matter
 from pipeline.intake.unwrap import unwrap
@@ -45,7 +47,8 @@ class Trace:
     """What became of one record in the intake.
 
     `fate`: told, dropped, dead_letter or marker; `reason` and `detail` of the latter ones. `peeled`: what
-    stood around its line. `joined`: the records with which it makes one line. `partial`: the rest of
+    stood around its line. `packing`: what the record was packed in. `left_out`: entries of a batch that
+    are of no use, by reason. `joined`: the records with which it makes one line. `partial`: the rest of
     its line was not found. `unread`: it was dropped by the byte test, before anything was parsed.
     """
 
@@ -55,6 +58,8 @@ class Trace:
     detail: str | None = None
     decoder: str | None = None
     peeled: str | None = None
+    packing: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
     told: tuple[Told, ...] = ()
     joined: tuple[Origin, ...] = ()
     partial: bool = False
@@ -74,12 +79,8 @@ def trace(record: RawRecord, around: Sequence[RawRecord], config: IntakeConfig) 
     batch = intake.flush(release_heads=True)
     source = intake.sources()[record.topic, record.partition]
     value = record.value or b""
-    decoder, peeled = _envelope(record)
-    found = Trace(
-        record,
-        TOLD,
-        decoder=decoder,
-        peeled=peeled,
+    found = replace(
+        _envelope(record),
         told=tuple(_told(batch)),
         unread=bool(value) and cannot_matter(value),
         event_time=source.high,
@@ -97,21 +98,27 @@ def trace(record: RawRecord, around: Sequence[RawRecord], config: IntakeConfig) 
     return replace(found, partial=bool(batch.counts.partial))
 
 
-def _envelope(record: RawRecord) -> tuple[str | None, str | None]:
-    """The decoder, and what is peeled off the first line."""
+def _envelope(record: RawRecord) -> Trace:
+    """Packing, decoder, what is peeled off the first line, and what of a batch is left out."""
+    bare = Trace(record, TOLD)
     try:
+        packing, _ = unpacked(record.value or b"")
         name, entries = decode(record.value or b"")
     except RefusedError:
-        return None, None
+        return bare
+    reasons = Counter(entry.reason for entry in entries if isinstance(entry, Unwanted))
+    left_out = dict(sorted(reasons.items())) if len(entries) > 1 else {}
     line = next((entry for entry in entries if isinstance(entry, LogLine)), None)
-    if line is None or line.fields is not None:
-        return name, None
-    near = record.timestamp_ms * 1_000_000 if record.timestamp_ms else None
-    bare = unwrap(line, near).text
+    peeled = None if line is None or line.fields is not None else _peeled(line, record.timestamp_ms)
+    return replace(bare, decoder=name, packing=packing, left_out=left_out, peeled=peeled)
+
+
+def _peeled(line: LogLine, timestamp_ms: int | None) -> str | None:
+    bare = unwrap(line, timestamp_ms * 1_000_000 if timestamp_ms else None).text
     if bare == line.text.rstrip("\r\n"):
-        return name, None
+        return None
     at = line.text.find(bare[:40])
-    return name, (line.text[:at] if at > 0 else line.text)[:PEELED_CHARACTERS].rstrip()
+    return (line.text[:at] if at > 0 else line.text)[:PEELED_CHARACTERS].rstrip()
 
 
 def _joined(

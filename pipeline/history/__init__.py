@@ -7,6 +7,7 @@ given second, so a restart or another framing cannot change it.
 
 from pipeline.history.events import EventStore, Request
 from pipeline.history.readings import (
+    LONGEST_INTERVAL_SECONDS,
     CpuReading,
     DnsReading,
     Episode,
@@ -16,6 +17,8 @@ from pipeline.history.readings import (
     StorageReading,
     cpu_readings,
     dns_readings,
+    failed_since,
+    killed_since,
     memory_readings,
     service_readings,
     starvation_episodes,
@@ -24,6 +27,7 @@ from pipeline.history.readings import (
 from pipeline.history.samples import Row, SampleStore
 
 __all__ = [
+    "LONGEST_INTERVAL_SECONDS",
     "CpuReading",
     "DnsReading",
     "Episode",
@@ -37,6 +41,8 @@ __all__ = [
     "StorageReading",
     "cpu_readings",
     "dns_readings",
+    "failed_since",
+    "killed_since",
     "memory_readings",
     "service_readings",
     "starvation_episodes",

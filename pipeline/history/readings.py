@@ -7,8 +7,10 @@ says nothing about what happened inside it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
+from pipeline.history.latency import latency
 from pipeline.history.samples import Row
 from schemas import Origin
 from schemas.rules import Saturation
@@ -33,12 +35,14 @@ class CpuReading(Sourced):
     """CPU of one container between two samples; None where the exporter does not tell.
 
     `limit_cores` is None both for unknown and unlimited; `unlimited` tells them apart.
+    `limit_configured`: the rules gave it, because no sample did.
     """
 
     start: float
     end: float
     usage_cores: float | None
     limit_cores: float | None
+    limit_configured: bool
     unlimited: bool
     throttled_ratio: float | None
     pressure_ratio: float | None
@@ -147,46 +151,61 @@ def _share(part: float | None, whole: float | None) -> float | None:
     return None if part is None or not whole else min(1.0, part / whole)
 
 
-def cpu_readings(rows: list[Row]) -> list[CpuReading]:
+def cpu_readings(rows: list[Row], configured_cores: float | None = None) -> list[CpuReading]:
     """Readings from rows with counters `usage_seconds_total`, `periods_total`, … or gauges.
 
-    Gauges win where both stand: `usage_cores`, `throttled_ratio`, `pressure_ratio`.
+    `configured_cores` is the limit where no row tells one. Gauges win where both stand: `usage_cores`,
+    `throttled_ratio`, `pressure_ratio`.
     """
     known_limit: float | None = None
+    told = any("limit_cores" in row.values for row in rows)
+    configured = None if told else configured_cores
     readings = []
     for before, after, elapsed in _pairs(rows):
-        known_limit = after.values.get("limit_cores", before.values.get("limit_cores", known_limit))
-        used = _delta(before, after, "usage_seconds_total")
-        usage = after.values.get("usage_cores")
-        if usage is None and used is not None:
-            usage = used / elapsed
-        throttled = after.values.get("throttled_ratio")
-        if throttled is None:
-            throttled = _share(
-                _delta(before, after, "throttled_periods_total"), _delta(before, after, "periods_total")
-            )
-        pressure = after.values.get("pressure_ratio")
-        if pressure is None:
-            pressure = _share(_delta(before, after, "psi_some_seconds_total"), elapsed)
-        busy = _delta(before, after, "host_busy_seconds_total")
-        idle = _delta(before, after, "host_idle_seconds_total")
-        if usage is None and throttled is None and pressure is None:
-            continue
-        limit_named = "limit_cores" in after.values or "limit_cores" in before.values
-        readings.append(
-            CpuReading(
-                start=before.time,
-                end=after.time,
-                usage_cores=usage,
-                limit_cores=known_limit,
-                unlimited=limit_named and known_limit is None,
-                throttled_ratio=throttled,
-                pressure_ratio=pressure,
-                host_busy_ratio=_share(busy, busy + idle) if busy is not None and idle is not None else None,
-                row=after,
-            )
-        )
+        basis = (known_limit, configured)
+        derived = after.derived
+        if derived is None or derived[0] is not before or derived[1] != basis:
+            known_limit = after.values.get("limit_cores", before.values.get("limit_cores", known_limit))
+            reading = _cpu_reading(before, after, elapsed, known_limit, configured)
+            after.derived = derived = (before, basis, known_limit, reading)
+        known_limit = derived[2]
+        if derived[3] is not None:
+            readings.append(derived[3])
     return readings
+
+
+def _cpu_reading(
+    before: Row, after: Row, elapsed: float, known_limit: float | None, configured: float | None
+) -> CpuReading | None:
+    used = _delta(before, after, "usage_seconds_total")
+    usage = after.values.get("usage_cores")
+    if usage is None and used is not None:
+        usage = used / elapsed
+    throttled = after.values.get("throttled_ratio")
+    if throttled is None:
+        throttled = _share(
+            _delta(before, after, "throttled_periods_total"), _delta(before, after, "periods_total")
+        )
+    pressure = after.values.get("pressure_ratio")
+    if pressure is None:
+        pressure = _share(_delta(before, after, "psi_some_seconds_total"), elapsed)
+    if usage is None and throttled is None and pressure is None:
+        return None
+    busy = _delta(before, after, "host_busy_seconds_total")
+    idle = _delta(before, after, "host_idle_seconds_total")
+    limit_named = "limit_cores" in after.values or "limit_cores" in before.values
+    return CpuReading(
+        start=before.time,
+        end=after.time,
+        usage_cores=usage,
+        limit_cores=known_limit if configured is None else configured,
+        limit_configured=configured is not None,
+        unlimited=limit_named and known_limit is None,
+        throttled_ratio=throttled,
+        pressure_ratio=pressure,
+        host_busy_ratio=_share(busy, busy + idle) if busy is not None and idle is not None else None,
+        row=after,
+    )
 
 
 def memory_readings(rows: list[Row]) -> list[MemoryReading]:
@@ -197,24 +216,42 @@ def memory_readings(rows: list[Row]) -> list[MemoryReading]:
     """
     readings = []
     for before, after, elapsed in _pairs(rows):
-        values = after.values
-        used = values.get("working_set_bytes")
-        if used is None and (usage := values.get("usage_bytes")) is not None:
-            used = usage - (values.get("cache_bytes") or 0.0)
-        limit = values.get("limit_bytes")
-        readings.append(
-            MemoryReading(
-                start=before.time,
-                end=after.time,
-                used_ratio=used / limit if used is not None and limit else None,
-                limit_bytes=limit,
-                pressure_ratio=_share(_delta(before, after, "psi_some_seconds_total"), elapsed),
-                oom_kills=_delta(before, after, "oom_kills_total") or 0.0,
-                restarts=_delta(before, after, "restarts_total") or 0.0,
-                row=after,
-            )
-        )
+        derived = after.derived
+        if derived is None or derived[0] is not before:
+            after.derived = derived = (before, _memory_reading(before, after, elapsed))
+        readings.append(derived[1])
     return readings
+
+
+def _memory_reading(before: Row, after: Row, elapsed: float) -> MemoryReading:
+    values = after.values
+    used = values.get("working_set_bytes")
+    if used is None and (usage := values.get("usage_bytes")) is not None:
+        used = usage - (values.get("cache_bytes") or 0.0)
+    limit = values.get("limit_bytes")
+    return MemoryReading(
+        start=before.time,
+        end=after.time,
+        used_ratio=used / limit if used is not None and limit else None,
+        limit_bytes=limit,
+        pressure_ratio=_share(_delta(before, after, "psi_some_seconds_total"), elapsed),
+        oom_kills=_delta(before, after, "oom_kills_total") or 0.0,
+        restarts=_delta(before, after, "restarts_total") or 0.0,
+        row=after,
+    )
+
+
+def killed_since(rows: list[Row], since: float) -> bool:
+    """Whether kills for want of memory were counted after `since`; as `memory_readings` say, but cheap."""
+    known: float | None = None
+    known_at = 0.0
+    for row in rows:
+        kills = row.values.get("oom_kills_total")
+        grown = kills is not None and known is not None and kills > known
+        if grown and row.time > since and row.time - known_at <= LONGEST_INTERVAL_SECONDS:
+            return True
+        known, known_at = kills, row.time
+    return False
 
 
 def _of_interval(before: Row | None, row: Row, name: str) -> float:
@@ -228,7 +265,8 @@ def _of_interval(before: Row | None, row: Row, name: str) -> float:
 def storage_readings(rows: list[Row]) -> list[StorageReading]:
     """Readings from rows with `requests`, `errors_5xx` (or their counters) and `ttfb_p95_seconds`, …
 
-    An exporter that knows only a mean latency (`ttfb_mean_seconds`) gives it for the median.
+    An exporter that knows only a mean latency (`ttfb_mean_seconds`) gives it for the median; one that counts
+    gives both by its counters (latency.py).
     """
     readings = []
     for index, row in enumerate(rows):
@@ -237,14 +275,16 @@ def storage_readings(rows: list[Row]) -> list[StorageReading]:
         if before is not None and row.time - before.time > LONGEST_INTERVAL_SECONDS:
             before = None
         requests = _of_interval(before, row, "requests")
-        p50 = get("ttfb_p50_seconds", get("ttfb_mean_seconds"))
+        p50, p95 = get("ttfb_p50_seconds", get("ttfb_mean_seconds")), get("ttfb_p95_seconds")
+        if p50 is None and before is not None:
+            p50, p95 = latency(partial(_delta, before, row))
         readings.append(
             StorageReading(
                 start=before.time if before is not None else row.time - 1.0,
                 end=row.time,
                 requests=requests,
                 p50_seconds=p50 if requests else None,
-                p95_seconds=get("ttfb_p95_seconds") if requests else None,
+                p95_seconds=p95 if requests else None,
                 errors_5xx=_of_interval(before, row, "errors_5xx"),
                 in_flight=get("in_flight") or 0.0,
                 new_connections=get("new_connections") or 0.0,
@@ -266,6 +306,16 @@ def dns_readings(rows: list[Row]) -> list[DnsReading]:
         )
         for index, row in enumerate(rows)
     ]
+
+
+def failed_since(rows: list[Row], since: float) -> bool:
+    """Whether a lookup failed after `since`; what `dns_readings` say, cheaply."""
+    for index in range(len(rows) - 1, -1, -1):
+        if rows[index].time <= since:
+            return False
+        if _of_interval(rows[index - 1] if index else None, rows[index], "failed"):
+            return True
+    return False
 
 
 def service_readings(rows: list[Row]) -> list[ServiceReading]:

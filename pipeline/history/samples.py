@@ -1,6 +1,8 @@
 """Samples by kind and place, sorted by time: counters as read, merged where they meet."""
 
+import math
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,24 +11,29 @@ from schemas import Origin, Sample, SampleKind
 Values = dict[str, float | None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Row:
-    """All that is known of one place at one instant. Of two values that differ, merging keeps the larger."""
+    """All that is known of one place at one instant. Of two values that differ, merging keeps the larger.
+
+    Values and origin never change; `derived` is what readings.py has made of this row and the one before it.
+    """
 
     time: float
     values: Values
     source: str
     origin: tuple[str, int, int]
+    derived: tuple[Any, ...] | None = None
 
-    def merge(self, values: Values, origin: tuple[str, int, int]) -> None:
-        """Add `values`. A repeated reading changes nothing; a contradiction resolves by value, "
-        "not by order."""
+    def merged(self, values: Values, origin: tuple[str, int, int]) -> "Row":
+        """This row and `values`. A repeated reading changes nothing; a contradiction resolves by value,
+        not by order."""
+        united = dict(self.values)
         for name, value in values.items():
-            if name not in self.values:
-                self.values[name] = value
-            elif value != (known := self.values[name]):
-                self.values[name] = max(known, value) if known is not None and value is not None else None
-        self.origin = min(self.origin, origin)
+            if name not in united:
+                united[name] = value
+            elif value != (known := united[name]):
+                united[name] = max(known, value) if known is not None and value is not None else None
+        return Row(self.time, united, self.source, min(self.origin, origin))
 
     def where(self) -> Origin:
         """The record this row was read from (the first of them, where several were merged)."""
@@ -68,7 +75,7 @@ class SampleStore:
             series.rows[time] = Row(time, dict(sample.values), sample.source, origin)
             insort(series.times, time)
         else:
-            row.merge(sample.values, origin)
+            series.rows[time] = row.merged(sample.values, origin)
 
     def rows(self, kind: SampleKind, place: str, start: float, end: float, upstream: str = "") -> list[Row]:
         """Rows with `start <= time <= end`, by time."""
@@ -91,6 +98,12 @@ class SampleStore:
         series = ((one.times, bisect_left(one.times, time)) for one in self._series.values())
         return min((times[at] for times, at in series if at < len(times)), default=None)
 
+    def sizes(self, until: int) -> Counter[int]:
+        """Rows kept, by second, up to second `until`."""
+        return Counter(
+            math.floor(time) for series in self._series.values() for time in series.times if time < until + 1
+        )
+
     def forget(self, before: float) -> None:
         """Drop rows older than `before`, but keep the last one of them: a rate needs its predecessor."""
         for key in list(self._series):
@@ -100,6 +113,7 @@ class SampleStore:
                 for time in series.times[:cut]:
                     del series.rows[time]
                 del series.times[:cut]
+                series.rows[series.times[0]].derived = None  # or it would hold on to the row before it
             if series.times and series.times[-1] < before - 600:
                 del self._series[key]
 

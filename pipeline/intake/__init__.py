@@ -7,6 +7,6 @@ readings branch off after `envelope` (`metrics`, `series`, `exposition`).
 """
 
 from pipeline.intake.intake import Intake
-from pipeline.intake.record import Batch, Counts, DomainRule, IntakeConfig, RawRecord, Source
+from pipeline.intake.record import Batch, Counts, DomainRule, IntakeConfig, RawRecord, Run, Source
 
-__all__ = ["Batch", "Counts", "DomainRule", "Intake", "IntakeConfig", "RawRecord", "Source"]
+__all__ = ["Batch", "Counts", "DomainRule", "Intake", "IntakeConfig", "RawRecord", "Run", "Source"]

@@ -1,7 +1,10 @@
 """When did it happen, and can that be believed? A time that cannot moves no source."""
 
+from collections.abc import Sequence
+
 from pipeline.intake.instants import NS, from_rfc3339, from_written
-from pipeline.intake.record import IntakeConfig, RawRecord, RefusedError, Source
+from pipeline.intake.record import IntakeConfig, RawRecord, RefusedError, Run, Source
+from pipeline.intake.relevance import glance_at_time
 from schemas import DeadLetterReason
 
 LATEST_EVENT_TIME = 4_102_444_800.0
@@ -69,6 +72,48 @@ class Dating:
         if self._excess(ns, record) is None:
             self._move(ns, record, source)
 
+    def notice_run(self, run: Run, start: int, stop: int, source: Source) -> None:
+        """The same as `notice` for records `start` to `stop` of a run, each with its envelope's time.
+
+        Only the furthest counts, and it is likely the last one: from there backwards most need not be
+        looked at. A source never moves past a record's Kafka timestamp, so one whose timestamp it has
+        passed cannot move it; nor can one written before another that was believed, in time and in Kafka.
+        """
+        far_text, far_form, far_stamp = "", 0, 0.0
+        for number in range(stop - 1, start - 1, -1):
+            stamp = run.stamps_ms[number]
+            in_kafka = None if stamp is None or stamp / 1000 < self._oldest else stamp / 1000
+            if in_kafka is not None and source.high is not None and in_kafka <= source.high:
+                continue
+            text = glance_at_time(run.values[number] or b"")
+            if text is None:
+                continue
+            if (
+                text <= far_text
+                and in_kafka is not None
+                and in_kafka <= far_stamp
+                and _form(text) == far_form
+            ):
+                continue
+            ns, record = from_written(text), run.record(number)
+            self.notice(ns, record, source)
+            form = _form(text)
+            if form and in_kafka is not None and ns is not None and self._excess(ns, record) is None:
+                far_text, far_form, far_stamp = text, form, in_kafka
+
+    def reached(self, run: Run, passing: Sequence[int]) -> list[float | None]:
+        """How far the records before, between and behind `passing` have come: one time more than those.
+
+        Where they come has nothing to do with what was read before, so anybody may ask.
+        """
+        found, start = [], 0
+        for stop in (*passing, len(run)):
+            alone = Source()
+            self.notice_run(run, start, stop, alone)
+            found.append(alone.high)
+            start = stop + 1
+        return found
+
     def _excess(self, ns: int, record: RawRecord) -> str | None:
         """What is absurd about an event time, None if nothing is."""
         seconds = ns / NS
@@ -89,6 +134,19 @@ class Dating:
         seconds = (ns if written is None else min(ns, written)) / NS
         if source.high is None or seconds > source.high:
             source.high = seconds
+
+
+def _form(text: str) -> int:
+    """What times that compare as texts do have in common, 0 for others.
+
+    Those are RFC 3339 in UTC of one length, and numbers with as many digits before the point, so of one unit;
+    of 15 digits at most, for a float holds no more.
+    """
+    if text[-1] == "Z" and text[4:5] == "-":
+        return -len(text)
+    whole, _, rest = text.partition(".")
+    is_number = whole.isdecimal() and whole[0] != "0" and (not rest or rest.isdecimal())
+    return len(whole) if is_number and len(whole) <= 15 else 0
 
 
 def high_ns(source: Source) -> int:

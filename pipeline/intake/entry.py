@@ -151,6 +151,17 @@ def labels_of(fields: object) -> Mapping[str, Any]:
     return fields if isinstance(fields, dict) else NO_LABELS
 
 
+DOCKER_PIECE_BYTES = 16_384
+"""Docker's buffer (moby's logger/copier.go): a longer line is cut at exactly so many bytes."""
+
+
+def is_cut_by_docker(text: str) -> bool:
+    """Whether `text` is a piece of a longer line: only the last piece ends in a newline."""
+    if len(text) > DOCKER_PIECE_BYTES or len(text) * 4 < DOCKER_PIECE_BYTES or text.endswith("\n"):
+        return False
+    return len(text.encode("utf-8", "surrogatepass")) == DOCKER_PIECE_BYTES
+
+
 LIFTED = ("msg", "err.detail", "err.code", "err", "level")
 """Fields of a service's JSON line that a shipper has lifted to its own top level."""
 
@@ -172,7 +183,7 @@ def line_of(
     for name in names:
         value = fields.get(name)
         if isinstance(value, str):
-            return LogLine(value, written, where, stream, extra, None, ended)
+            return LogLine(value, written, where, stream, extra, None, ended and not is_cut_by_docker(value))
         if isinstance(value, dict):
             return LogLine("", written, where, stream, extra, value, ended)
         if value is not None:

@@ -6,44 +6,16 @@ A whole scrape allows what single series do not: sums over labels, and a limit f
 import re
 from collections.abc import Iterator, Sequence
 from math import isfinite
-from typing import NamedTuple
 
 from pipeline.intake.entry import NOWHERE, Entry, Labels, Reading, Unwanted
 from pipeline.intake.record import malformed
-from pipeline.intake.series import PLAIN_SERIES, Series, limit, reading_of
+from pipeline.intake.series import PLAIN_SERIES, SUMMED_SERIES, Series, limit, reading_of
 from schemas import SampleKind
 
 _LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?[ \t]+(\S{1,40})(?:[ \t]+(-?\d{1,20}))?[ \t]*\r?")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)",?')
 _NAME_END = re.compile(r"[{ \t]")
 
-
-class _Sum(NamedTuple):
-    kind: SampleKind
-    name: str
-    label: str | None = None
-    starts_with: str = ""
-
-
-_REQUESTS, _STORAGE, _DNS = SampleKind.REQUESTS, SampleKind.STORAGE, SampleKind.DNS
-
-SUMMED_SERIES: dict[str, tuple[_Sum, ...]] = {
-    "registry_http_in_flight_requests": (_Sum(_REQUESTS, "in_flight"),),
-    "registry_http_requests_total": (
-        _Sum(_REQUESTS, "requests_total"),
-        _Sum(_REQUESTS, "errors_total", "code", "5"),
-    ),
-    "registry_storage_action_seconds_sum": (_Sum(_REQUESTS, "storage_seconds_sum_total"),),
-    "registry_storage_action_seconds_count": (_Sum(_REQUESTS, "storage_seconds_count_total"),),
-    "minio_s3_requests_total": (_Sum(_STORAGE, "requests_total"),),
-    "minio_s3_requests_4xx_errors_total": (_Sum(_STORAGE, "errors_4xx_total"),),
-    "minio_s3_requests_5xx_errors_total": (_Sum(_STORAGE, "errors_5xx_total"),),
-    "minio_s3_requests_canceled_total": (_Sum(_STORAGE, "aborted_by_client_total"),),
-    "minio_s3_requests_inflight_total": (_Sum(_STORAGE, "in_flight"),),
-    "coredns_dns_requests_total": (_Sum(_DNS, "queries_total"),),
-    "coredns_dns_responses_total": (_Sum(_DNS, "failed_total", "rcode", "SERVFAIL"),),
-}
-"""Exported name → kind of sample and the canonical name of the sum over its labels."""
 
 _OF_THE_SERVICE = {
     "go_goroutines": "goroutines",
@@ -53,6 +25,10 @@ _OF_THE_SERVICE = {
 """Read only beside the registry's own metrics: every Go program exports them."""
 
 _MARK = "registry_"
+_PERIOD = "container_spec_cpu_period"
+
+FAMILIES = frozenset({*SUMMED_SERIES, *PLAIN_SERIES, *_OF_THE_SERVICE, _PERIOD})
+"""Every exported name that is read."""
 
 
 def looks_like_exposition(text: str) -> bool:
@@ -78,42 +54,40 @@ def decode_exposition(text: str, written: object, where: Labels = NOWHERE) -> Se
     plain: list[Entry] = []
     quotas: dict[str, float] = {}
     is_registry = False
-    for name, line in _known_lines(text):
+    for name, line in known_lines(text):
         series, own_time = _series(line)
         if not isfinite(series.value):
             plain.append(Unwanted("not_a_number"))
             continue
         is_registry = is_registry or name.startswith(_MARK)
         if name in _OF_THE_SERVICE:
-            sums.setdefault(_REQUESTS, {})[_OF_THE_SERVICE[name]] = series.value
+            sums.setdefault(SampleKind.REQUESTS, {})[_OF_THE_SERVICE[name]] = series.value
         for target in SUMMED_SERIES.get(name, ()):
             if target.label is None or str(series.labels.get(target.label)).startswith(target.starts_with):
                 values = sums.setdefault(target.kind, {})
                 values[target.name] = values.get(target.name, 0.0) + series.value
-        if name == "container_spec_cpu_period" and series.value > 0:
+        if name == _PERIOD and series.value > 0:
             quotas[_scope(series)] = series.value
         elif name in PLAIN_SERIES:
             plain.append(reading_of(series, own_time or written, "prometheus"))
     if not is_registry:
-        sums.pop(_REQUESTS, None)
-    elif _REQUESTS in sums:
-        sums[_REQUESTS]["up"] = 1.0
+        sums.pop(SampleKind.REQUESTS, None)
+    elif SampleKind.REQUESTS in sums:
+        sums[SampleKind.REQUESTS]["up"] = 1.0
     source = "registry" if is_registry else "prometheus"
     whole = [Reading(kind, dict(values), written, where, source) for kind, values in sums.items()]
     return [*whole, *(_with_period(entry, quotas) for entry in plain)]
 
 
-def _known_lines(text: str) -> Iterator[tuple[str, str]]:
+def known_lines(text: str) -> Iterator[tuple[str, str]]:
+    """(name, line) of the series of a scrape that are read."""
     for line in text.split("\n"):
         if not line or line[0] == "#":
             continue
         end = _NAME_END.search(line, 0, 200)
         name = line[: end.start()] if end else line[:200]
-        if name in SUMMED_SERIES or name in PLAIN_SERIES or name in _OF_THE_SERVICE or name == _PERIOD:
+        if name in FAMILIES:
             yield name, line
-
-
-_PERIOD = "container_spec_cpu_period"
 
 
 def _series(line: str) -> tuple[Series, str | None]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline.intake.entry import NO_LABELS, Labels
 from pipeline.intake.record import DomainRule
+from pipeline.redact import Redactor, redact
 
 _PLACES_MAX = 10_000
 _SHORT_ID = 12
@@ -22,7 +23,8 @@ class Place(NamedTuple):
 class Places:
     """Finds the place of labels; what was found is remembered, for there are few places and many lines."""
 
-    def __init__(self, rules: tuple[DomainRule, ...], default_domain: str) -> None:
+    def __init__(self, rules: tuple[DomainRule, ...], default_domain: str, hide: Redactor = redact) -> None:
+        self._hide = hide
         self._rules = rules
         self._default = default_domain
         names = {name for rule in rules for name in rule.match}
@@ -45,9 +47,10 @@ class Places:
 
     def _find(self, labels: Labels, topic: str, extra: Mapping[str, Any]) -> Place:
         instance = labels.pod or labels.container or (labels.container_id or "")[:_SHORT_ID] or None
+        instance, host = (name and self._hide(name) for name in (instance, labels.host))
         named = {name: value or "" for name, value in labels._asdict().items()}
         wanted = {f"label.{name}": str(extra.get(name, "")) for name in self._extra}
-        return Place(instance, labels.host, self._domain({**wanted, **named, "topic": topic}))
+        return Place(instance, host, self._domain({**wanted, **named, "topic": topic}))
 
     def _domain(self, labels: Mapping[str, str]) -> str:
         for rule in self._rules:

@@ -56,20 +56,48 @@ def from_number(value: float) -> int | None:
 
 
 def from_written(value: object) -> int | None:
-    """A time as an envelope writes it: a number, RFC 3339, or a number in a string → nanoseconds."""
+    """A time as an envelope writes it → nanoseconds: a number, also in a string, RFC 3339, or another form.
+
+    `23/Nov/2026:08:48:39 +0000` (access logs), `2026/11/23 08:48:39` (Go's log), `20261123T084839Z` (ISO 8601
+    without signs), `Mon, 23 Nov 2026 08:48:39 GMT` (HTTP). No zone means UTC.
+    """
     if isinstance(value, str):
         if value[:1].isdigit() and value[4:5] == "-":
             return from_rfc3339(value)
-        if _NUMBER.fullmatch(value) is None:
-            return None
-        return from_number(float(value) if "." in value else int(value))
+        if _NUMBER.fullmatch(value) is not None:
+            return from_number(float(value) if "." in value else int(value))
+        return _from_another_form(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return from_number(value)
     return None
 
 
-_BSD = re.compile(r"([A-Z][a-z]{2}) +(\d{1,2}) (\d{2}):(\d{2}):(\d{2})", re.ASCII)
+_ACCESS = re.compile(r"(\d{2})/([A-Z][a-z]{2})/(\d{4}):(\d{2}:\d{2}:\d{2}) ([+-]\d{4})", re.ASCII)
+_SLASHES = re.compile(r"(\d{4})/(\d{2})/(\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)", re.ASCII)
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})(?:\.(\d{1,9}))?Z", re.ASCII)
+_HTTP = re.compile(r"[A-Z][a-z]{2}, (\d{2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}:\d{2}:\d{2}) GMT", re.ASCII)
+_EXPONENT = re.compile(r"\d(?:\.\d{1,18})?[eE]\+?\d{1,2}", re.ASCII)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _from_another_form(text: str) -> int | None:
+    """The rarer forms, each rewritten as RFC 3339."""
+    if len(text) > 40:
+        return None
+    if found := _ACCESS.fullmatch(text) or _HTTP.fullmatch(text):
+        day, name, year, time, *zone = found.groups()
+        month = f"{_MONTHS.index(name) + 1:02}" if name in _MONTHS else "00"
+        return from_rfc3339(f"{year}-{month}-{day}T{time}{zone[0] if zone else 'Z'}")
+    if found := _SLASHES.fullmatch(text):
+        year, month, day, time = found.groups()
+        return from_rfc3339(f"{year}-{month}-{day}T{time}")
+    if found := _COMPACT.fullmatch(text):
+        year, month, day, hour, minute, second, digits = found.groups()
+        return from_rfc3339(f"{year}-{month}-{day}T{hour}:{minute}:{second}.{digits or '0'}Z")
+    return from_number(float(text)) if _EXPONENT.fullmatch(text) else None
+
+
+_BSD = re.compile(r"([A-Z][a-z]{2}) +(\d{1,2}) (\d{2}):(\d{2}):(\d{2})", re.ASCII)
 
 
 def from_bsd(text: str, near_ns: int | None) -> int | None:

@@ -6,23 +6,24 @@ order of records nor their repetition nor the moments of flushing, as long as th
 meet within `rejoin_seconds`. A bad time moves no source.
 """
 
-import base64
+import re
 from functools import lru_cache
 
-from pipeline.intake.classify import Teller, route_of
+from pipeline.intake.classify import NOISE, Teller, route_of
 from pipeline.intake.dating import Dating, high_ns
 from pipeline.intake.entry import NOWHERE, Entry, Lifecycle, LogLine, Marker, Reading
 from pipeline.intake.envelope import decode
 from pipeline.intake.identity import Place, Places
 from pipeline.intake.instants import NS, from_written
 from pipeline.intake.logrus import Parsed, completed, parse, parse_fields, parse_text
-from pipeline.intake.record import Batch, Counts, IntakeConfig, RawRecord, RefusedError, Source
-from pipeline.intake.rejoin import Half, Key, Rejoiner, is_open, is_tail
-from pipeline.intake.relevance import cannot_matter, glance_at_time
+from pipeline.intake.record import Batch, Counts, IntakeConfig, RawRecord, RefusedError, Run, Source
+from pipeline.intake.rejoin import Half, Key, Rejoiner, is_middle, is_open, is_tail
+from pipeline.intake.relevance import cannot_matter, glance_at_time, passing
 from pipeline.intake.rollup import Event, Raw, Rollups, Slot, event_id, good_id
 from pipeline.intake.signatures import Signatures
 from pipeline.intake.unwrap import unwrap
-from pipeline.redact import redact
+from pipeline.letters import dead_letter
+from pipeline.redact import Redactor, redactor
 from schemas import DeadLetter, DeadLetterReason, Origin, Sample, SymptomKind
 
 KEPT, HELD, MARKED = "", "held", "marker"
@@ -30,7 +31,9 @@ KEPT, HELD, MARKED = "", "held", "marker"
 
 CLIENT_CHARACTERS_MAX = 80
 REQUEST_CHARACTERS_MAX = 128
-DETAIL_CHARACTERS_MAX = 300
+REQUEST_READ_MAX = 1_024
+"""Secrets are looked for before a text is cut: half of one is no longer recognised."""
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 OVERDUE_WAITS = 3
 """A half whose stream has fallen silent waits until its partition is so many waits past it."""
 
@@ -40,9 +43,13 @@ class Intake:
 
     def __init__(self, config: IntakeConfig) -> None:
         self._config = config
-        self._places = Places(config.domains, config.default_domain)
+        self._hide = redactor(config.redact_emails)
+        # There are few names and many lines.
+        self._name = lru_cache(maxsize=4096)(lambda name: name and self._hide(name))
+        self._client = lru_cache(maxsize=4096)(lambda agent: _client(agent, self._hide))
+        self._places = Places(config.domains, config.default_domain, self._hide)
         self._signatures = Signatures(config.signatures)
-        self._rollups = Rollups(config.observations_per_rollup)
+        self._rollups = Rollups(config.observations_per_rollup, self._hide)
         self._rejoiner = Rejoiner(config.rejoin_seconds)
         self._dating = Dating(config)
         self._counts = Counts()
@@ -53,9 +60,7 @@ class Intake:
         """Take in one record. Never raises for any input bytes."""
         self._counts.received += 1
         value = record.value
-        source = self._sources.get((record.topic, record.partition))
-        if source is None:
-            source = self._sources[record.topic, record.partition] = Source()
+        source = self._source(record.topic, record.partition)
         if not value:
             self._drop("empty")
         elif len(value) > self._config.record_bytes_max:
@@ -69,6 +74,42 @@ class Intake:
                 self._read(record, value, source)
             except RefusedError as error:
                 self._refuse(record, error)
+
+    def receive_run(self, run: Run) -> None:
+        """Take in a run of one partition: the same as `receive` for each of its records in order."""
+        start, end = 0, len(run)
+        if not self._rejoiner.expects_rest and not self._signatures.any:
+            known = run.passing
+            chosen = passing(run.values, self._config.record_bytes_max) if known is None else known
+            for gap, number in enumerate(chosen):
+                self._let_go(run, start, number, gap)
+                self.receive(run.record(number))
+                start = number + 1
+                if self._rejoiner.expects_rest:
+                    break
+            else:
+                self._let_go(run, start, end, len(chosen))
+                start = end
+        for number in range(start, end):
+            self.receive(run.record(number))
+
+    def _let_go(self, run: Run, start: int, stop: int, gap: int) -> None:
+        """Count records that cannot matter, and see how far they came; `gap`: their place in `reached`."""
+        if stop == start:
+            return
+        self._counts.received += stop - start
+        self._drop("irrelevant", stop - start)
+        source = self._source(run.topic, run.partition)
+        if run.reached is None:
+            self._dating.notice_run(run, start, stop, source)
+        elif (high := run.reached[gap]) is not None:
+            source.high = high if source.high is None else max(high, source.high)
+
+    def _source(self, topic: str, partition: int) -> Source:
+        source = self._sources.get((topic, partition))
+        if source is None:
+            source = self._sources[topic, partition] = Source()
+        return source
 
     def _cannot_matter(self, value: bytes) -> bool:
         return (
@@ -146,7 +187,14 @@ class Intake:
         key, rejoiner = _stream(line, record), self._rejoiner
         written = self._dating.of_piece(line.written, record)
         piece = Half(line, line.text, written, [record], [decoder], line.ended, high_ns(source))
-        half = rejoiner.glue(key, piece) if rejoiner.expects_rest or not line.ended else piece
+        is_part = not piece.is_whole or rejoiner.awaits(key)
+        if is_part and rejoiner.is_repeat(key, piece):
+            self._dating.notice(written, record, source)
+            return "repeated"
+        half: Half | None = piece
+        if rejoiner.takes(key, piece):
+            self._finish(rejoiner.cut_short(key, line.text))
+            half = rejoiner.glue(key, piece)
         if half is None:
             self._dating.notice(written, record, source)
             return HELD
@@ -155,7 +203,7 @@ class Intake:
             self._finish(rejoiner.add(key, half))
             return HELD
         self._finish(rejoiner.pass_time(key, (record.topic, record.partition), written))
-        if len(half.records) > 1:
+        if len(half.records) > 1 or not half.ended:
             self._finish([half])
             return HELD
         return self._tell(record, line, parse(line.text), source)
@@ -172,18 +220,17 @@ class Intake:
             return self._count_good(record, line, parsed, source)
         ns = self._dating.believe(self._dating.of_line(parsed.time, line.written, record), record, source)
         place = self._places.find(line.labels, record.topic, line.extra)
-        instance = _instance(place, parsed, finding.teller)
-        slot = Slot(
-            place.domain, finding.kind, instance, place.host, ns // NS, finding.upstream, finding.question
-        )
-        request = parsed.request[:REQUEST_CHARACTERS_MAX] if parsed.request else None
+        instance = self._name(_instance(place, parsed, finding.teller))
+        upstream, question = self._name(finding.upstream), self._name(finding.question)
+        slot = Slot(place.domain, finding.kind, instance, place.host, ns // NS, upstream, question)
+        request = self._request(parsed.request)
         text = " ".join(finding.text.split())
         event = Event(
             event_id(instance or place.host, finding.kind, ns, request, text),
             ns / NS,
             parsed.duration_seconds,
             request,
-            _client(parsed.agent),
+            self._client(parsed.agent),
             route_of(parsed.uri),
             parsed.status,
             finding.signature,
@@ -198,7 +245,7 @@ class Intake:
         """Count a request that went well and fast."""
         ns = self._dating.believe(self._dating.of_line(parsed.time, line.written, record), record, source)
         place = self._places.find(line.labels, record.topic, line.extra)
-        instance = _instance(place, parsed, Teller.SERVICE)
+        instance = self._name(_instance(place, parsed, Teller.SERVICE))
         if instance != place.instance:
             place = place._replace(instance=instance)
         self._rollups.add_good(place, ns // NS, good_id(instance, ns, parsed.request))
@@ -213,18 +260,20 @@ class Intake:
             host=place.host,
             time=ns / NS,
             values=reading.values,
-            source=reading.source,
-            upstream=reading.upstream,
+            source=self._name(reading.source),
+            upstream=self._name(reading.upstream),
             origin=Origin(topic=record.topic, partition=record.partition, offset=record.offset),
         )
-        self._rollups.add_sample(reading.domain or place.domain, sample)
+        self._rollups.add_sample(self._name(reading.domain) or place.domain, sample)
         return KEPT
 
     def _lifecycle(self, record: RawRecord, entry: Lifecycle, source: Source) -> str:
         ns = self._dating.believe(self._dating.of_reading(entry.written, record), record, source)
         place = self._places.find(entry.labels, record.topic)
         kind = SymptomKind.PROCESS_STARTED if entry.started else SymptomKind.PROCESS_EXITED
-        slot = Slot(entry.domain or place.domain, kind, place.instance, place.host, ns // NS, None, None)
+        slot = Slot(
+            self._name(entry.domain) or place.domain, kind, place.instance, place.host, ns // NS, None, None
+        )
         identity = event_id(place.instance or place.host, kind, ns, None, str(entry.status))
         self._rollups.add(slot, Event(identity, ns / NS, status=entry.status), _raw(record), None)
         return KEPT
@@ -237,7 +286,9 @@ class Intake:
             source = self._sources[first.topic, first.partition]
             parsed = parse_text(f' err.detail="{half.text}') if half.is_tail else parse(half.text)
             try:
-                outcome = self._tell(first, half.line._replace(text=half.text), parsed, source, not whole)
+                line = half.line._replace(text=half.text)
+                alone = len(half.records) == 1 and is_middle(half.text)
+                outcome = NOISE if alone else self._tell(first, line, parsed, source, not whole)
             except RefusedError as error:
                 for record, decoder in zip(half.records, half.decoders, strict=True):
                     if decoder:
@@ -251,6 +302,12 @@ class Intake:
             self._counts.partial += outcome == KEPT and not whole
             self._counts.rejoined += outcome == KEPT and len(half.records) > 1
 
+    def _request(self, request: str | None) -> str | None:
+        """A request id; a UUID, which nearly all are, holds no secret and need not be searched for one."""
+        if request is None or _UUID.fullmatch(request):
+            return request
+        return self._hide(request[:REQUEST_READ_MAX])[:REQUEST_CHARACTERS_MAX] or None
+
     def _is_overdue(self, half: Half) -> bool:
         """Whether its partition has moved far past it: beyond any disorder in which its rest could come."""
         first = half.records[0]
@@ -258,23 +315,14 @@ class Intake:
         waited_ns = high_ns(source) - max(half.came_ns, half.written_ns or 0)
         return half.written_ns is not None and waited_ns / NS > OVERDUE_WAITS * self._config.rejoin_seconds
 
-    def _drop(self, reason: str) -> None:
-        self._counts.dropped[reason] = self._counts.dropped.get(reason, 0) + 1
+    def _drop(self, reason: str, records: int = 1) -> None:
+        self._counts.dropped[reason] = self._counts.dropped.get(reason, 0) + records
 
     def _refuse(self, record: RawRecord, error: RefusedError) -> None:
         reason = error.reason.value
         self._counts.dead_letters[reason] = self._counts.dead_letters.get(reason, 0) + 1
-        value = record.value or b""
-        self._dead.append(
-            DeadLetter(
-                origin=Origin(topic=record.topic, partition=record.partition, offset=record.offset),
-                reason=error.reason,
-                detail=redact(error.detail)[:DETAIL_CHARACTERS_MAX],
-                value_base64=base64.b64encode(value[: self._config.dead_letter_bytes_max]).decode("ascii"),
-                size_bytes=len(value),
-                timestamp_ms=record.timestamp_ms,
-            )
-        )
+        bytes_max = self._config.dead_letter_bytes_max
+        self._dead.append(dead_letter(record, error.reason, error.detail, bytes_max, self._hide))
 
 
 def _raw(record: RawRecord) -> Raw:
@@ -294,10 +342,9 @@ def _instance(place: Place, parsed: Parsed, teller: Teller) -> str | None:
     return place.instance or (parsed.instance or "")[:253] or place.host
 
 
-@lru_cache(maxsize=4096)
-def _client(agent: str | None) -> str | None:
+def _client(agent: str | None, hide: Redactor) -> str | None:
     """A user agent as it may be shown: no control characters, no secrets, cut."""
     if not agent:
         return None
     printable = "".join(character if character.isprintable() else " " for character in agent[:1024])
-    return redact(printable)[:CLIENT_CHARACTERS_MAX].strip() or None
+    return hide(printable)[:CLIENT_CHARACTERS_MAX].strip() or None

@@ -13,6 +13,7 @@ from pipeline.intake.exposition import decode_exposition
 from pipeline.intake.record import malformed
 from pipeline.intake.series import limit, number
 from schemas import SampleKind
+from schemas.latency import BUCKETS, COUNT, SUM
 
 Names = dict[str, tuple[str, float]]
 """Canonical name → recorded name and the factor to canonical units."""
@@ -76,7 +77,19 @@ CANONICAL: dict[SampleKind, frozenset[str]] = {
         {*CGROUP_CPU, "usage_cores", "throttled_ratio", "pressure_ratio", "psi_full_seconds_total"}
     ),
     SampleKind.MEMORY: frozenset({*CGROUP_MEMORY, "working_set_bytes", "rss_bytes"}),
-    SampleKind.STORAGE: frozenset({*S3_PROXY, "requests_total", "errors_4xx_total", "errors_5xx_total"}),
+    SampleKind.STORAGE: frozenset(
+        {
+            *S3_PROXY,
+            "requests_total",
+            "errors_4xx_total",
+            "errors_5xx_total",
+            "aborted_by_client_total",
+            "waiting",
+            SUM,
+            COUNT,
+            *BUCKETS.values(),
+        }
+    ),
     SampleKind.DNS: frozenset({*DNS_UPSTREAM, "queries_total", "failed_total"}),
     SampleKind.REQUESTS: frozenset(
         {

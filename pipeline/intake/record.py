@@ -1,13 +1,20 @@
 """What goes into intake and what comes out of it: plain values, no behaviour."""
 
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import overload
 
 from schemas import DeadLetter, DeadLetterReason, Frame, Signature
 
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """One record of a raw topic as consumed. `timestamp_ms` is Kafka's, in unix milliseconds."""
+    """One record of a raw topic as consumed. `timestamp_ms` is Kafka's, in unix milliseconds.
+
+    `headers`: names and values, in their order.
+    """
 
     topic: str
     partition: int
@@ -15,6 +22,71 @@ class RawRecord:
     timestamp_ms: int | None
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Joined(Sequence[bytes]):
+    """Values in one piece, so that a million of them go from one process to another like one."""
+
+    __slots__ = ("_joined", "_starts")
+
+    def __init__(self, values: Iterable[bytes | None]) -> None:
+        found = [value or b"" for value in values]
+        self._joined = b"".join(found)
+        self._starts = array("q", accumulate(map(len, found), initial=0))
+
+    @property
+    def total_bytes(self) -> int:
+        """Length of all of them together."""
+        return len(self._joined)
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    @overload
+    def __getitem__(self, number: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[bytes]: ...
+
+    def __getitem__(self, number: int | slice) -> bytes | list[bytes]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        if number < 0:
+            raise IndexError(number)
+        return self._joined[self._starts[number] : self._starts[number + 1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive records of one partition, column by column: made for reading millions of them.
+
+    `stamps_ms`: Kafka's timestamps as consumed. `passing`: what `relevance.passing` says of the values,
+    and `reached`: what `Dating.reached` says of the records between, where somebody has asked already.
+    """
+
+    topic: str
+    partition: int
+    offsets: Sequence[int]
+    stamps_ms: Sequence[int | None]
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    passing: Sequence[int] | None = None
+    reached: Sequence[float | None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def record(self, number: int) -> RawRecord:
+        """One of them by itself."""
+        return RawRecord(
+            self.topic,
+            self.partition,
+            self.offsets[number],
+            self.stamps_ms[number],
+            self.keys[number],
+            self.values[number],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +107,7 @@ class IntakeConfig:
 
     `future_seconds_max` is measured against the record's Kafka timestamp when it has one.
     `rejoin_seconds`: event time that half a line waits for its other half. `signatures`: error texts
-    that the rules name (schemas/declared.py).
+    that the rules name (schemas/declared.py). `redact_emails`: addresses of people are secrets as well.
     """
 
     domains: tuple[DomainRule, ...] = ()
@@ -48,6 +120,7 @@ class IntakeConfig:
     oldest_event_time: float = 946_684_800.0
     rejoin_seconds: float = 2.0
     signatures: tuple[Signature, ...] = ()
+    redact_emails: bool = False
 
 
 @dataclass(slots=True)

@@ -3,10 +3,11 @@
 A *head* ends inside an open quote; a *tail* begins with `caused by:` or `status code:`. Both are written
 in one go, so the tail is the next half of its container's stream, microseconds later. Halves wait for each
 other, whichever comes first: neighbours closer than 0.1 ms join at once, others when the stream has moved on
-so far that nothing can come between them any more. A half that stays alone still counts, as partial.
+so far that nothing can come between them any more. A half that stays alone still counts, as partial; a
+middle piece of an error of three lines does not, for its head or its tail counts already.
 
 A *cut* line is one the runtime broke at its buffer's end and marked so (CRI's `P`); what follows in the
-same stream is its rest.
+same stream is its rest, unless it plainly begins a line of its own: then the rest was lost.
 """
 
 import re
@@ -14,12 +15,17 @@ from bisect import insort
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import orjson
+
 from pipeline.intake.entry import LogLine
 from pipeline.intake.instants import NS
 from pipeline.intake.record import RawRecord
 
 HEADS_MAX = 1_000
 CUT_CHARACTERS_MAX = 1_048_576
+SEEN_MAX = 4_096
+"""Pieces that are remembered, so that a second copy is known for one."""
+
 CLOSE_NS = NS // 10_000
 
 Key = tuple[object, ...]
@@ -28,13 +34,19 @@ Key = tuple[object, ...]
 Place = tuple[str, int]
 """Topic and partition."""
 
-_TAIL = re.compile(r"(?:[ \t]|#011)*(?:caused by:|status code:)")
+_TAIL = re.compile(r"(?:[ \t]|#011)*(caused by:|status code:)")
 _OPEN_DETAIL = ' err.detail="'
 
 
 def is_tail(text: str) -> bool:
     """Whether `text` continues an error that an earlier piece began."""
     return _TAIL.match(text, 0, 64) is not None
+
+
+def is_middle(text: str) -> bool:
+    """Whether `text` continues an error and a cause follows: by itself it tells of no request."""
+    found = _TAIL.match(text, 0, 64)
+    return found is not None and found[1] == "status code:" and '" err.' not in text
 
 
 def is_open(text: str) -> bool:
@@ -48,6 +60,16 @@ def is_open(text: str) -> bool:
         return False
     at = text.find(' msg="')
     return at >= 0 and text.count('"', at + 6) % 2 == 0
+
+
+def begins_a_line(text: str) -> bool:
+    """Whether `text` can be no rest of a cut line: a logrus line's beginning, or a JSON object, whole."""
+    if not text.startswith("{"):
+        return text.startswith('time="')
+    try:
+        return isinstance(orjson.loads(text), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 @dataclass(slots=True)
@@ -103,6 +125,7 @@ class Rejoiner:
         self._max = halves_max
         self._streams: dict[Key, _Stream] = {}
         self._cuts: dict[Key, Half] = {}
+        self._seen: dict[int, None] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -119,6 +142,30 @@ class Rejoiner:
             yield from stream.halves
         yield from self._cuts.values()
 
+    def awaits(self, key: Key) -> bool:
+        """Whether the rest of a cut line is awaited in this stream."""
+        return key in self._cuts
+
+    def takes(self, key: Key, piece: Half) -> bool:
+        """Whether `piece` begins a cut line, or comes after the begin that waits: not if it is older."""
+        begun = self._cuts.get(key)
+        if begun is None:
+            return not piece.ended
+        return (piece.written_ns or begun.written_ns or 0) >= (begun.written_ns or 0)
+
+    def is_repeat(self, key: Key, piece: Half) -> bool:
+        """Whether this very piece came before: a shipper that was not answered writes a record again.
+
+        Its first copy may have found its other half already, so the second would stay alone and count.
+        """
+        identity = hash((key, piece.written_ns, piece.text))
+        if identity in self._seen:
+            return True
+        self._seen[identity] = None
+        if len(self._seen) > SEEN_MAX:
+            del self._seen[next(iter(self._seen))]
+        return False
+
     def glue(self, key: Key, piece: Half) -> Half | None:
         """Append a piece to the cut line of its stream; gives the line when it is whole.
 
@@ -131,6 +178,11 @@ class Rejoiner:
             return piece
         self._cuts[key] = piece
         return None
+
+    def cut_short(self, key: Key, text: str) -> list[Half]:
+        """The cut line of a stream in which `text` comes next and is not its rest; most often none."""
+        begun = self._cuts.get(key)
+        return [self._cuts.pop(key)] if begun is not None and begins_a_line(text) else []
 
     def add(self, key: Key, half: Half) -> list[Half]:
         """Take in a half; gives what is finished by it: joined, or released for want of room or time."""

@@ -6,11 +6,15 @@ another (tests/intake/test_relevance.py holds them against each other).
 """
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 
 LINE_WORDS = (
     b"response completed",
     b"rror",
     b"caused by",
+    b"status code: ",
     b"listening on",
     b"resolver]",
     b"concurrent DNS",
@@ -26,10 +30,17 @@ METRIC_WORDS = (
     b'"fields":',
     b'"container_stats"',
     b'"resourceMetrics"',
+    b'"cpu_stats"',
+    b'"CPUPerc"',
+    b'"groupKey"',
+    b'"MESSAGE":[',
 )
 
 _CONTROLS = bytes(sorted({*range(0x20), 0x7F} - {0x09, 0x0A, 0x0D, 0x1B}))
-_SERIES = re.compile(rb"# |(?:container|coredns|go|kube|minio|process|registry)_|docker_container_|cgroup,")
+_SERIES = re.compile(
+    rb"# |==|(?:ceph|container|coredns|docker_container|go|kube|kubernetes|minio|process|registry)_"
+    rb"|(?:cgroup|prometheus),"
+)
 _TIME = re.compile(rb'"@?time(?:stamp)?":"?([0-9T:.Z+-]{10,40})')
 
 _OPEN, _CLOSE, _NEWLINE, _BRACKET = b"{}\n["
@@ -40,6 +51,40 @@ def cannot_matter(value: bytes) -> bool:
     for word in LINE_WORDS:
         if word in value:
             return False
+    return _holds_no_metric(value)
+
+
+def may_matter(values: Sequence[bytes]) -> list[int]:
+    """Which of these records pass the byte test, in order; empty ones are among them.
+
+    The same as `cannot_matter` one by one, at half the cost where most are let go: the words are looked
+    for in all of them at once. No word holds the line break that stands between two records.
+    """
+    joined = b"\n".join(values)
+    starts = list(accumulate((len(value) + 1 for value in values), initial=0))
+    passed = set()
+    for word in LINE_WORDS:
+        found = joined.find(word)
+        while found >= 0:
+            number = bisect_right(starts, found) - 1
+            passed.add(number)
+            found = joined.find(word, starts[number + 1])
+    passed.update(
+        number
+        for number, value in enumerate(values)
+        if number not in passed and (not value or not _holds_no_metric(value))
+    )
+    return sorted(passed)
+
+
+def passing(values: Sequence[bytes | None], bytes_max: int) -> Sequence[int]:
+    """The same with bounds: all of them pass where one is longer than `bytes_max`; None is empty."""
+    present = [value or b"" for value in values]
+    return may_matter(present) if max(map(len, present), default=0) <= bytes_max else range(len(present))
+
+
+def _holds_no_metric(value: bytes) -> bool:
+    """The second half of the test, for a record that holds none of the words of lines."""
     if value[0] == _OPEN:
         if value[-1] != _CLOSE and value[-1] != _NEWLINE:
             return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pipeline.intake.identity import Place
-from pipeline.redact import redact
+from pipeline.redact import Redactor, redact
 from schemas import Exemplar, Frame, Observation, Origin, Sample, Signal, Symptom, SymptomKind
 
 EXEMPLARS_MAX = 2
@@ -128,7 +128,7 @@ class _Rollup:
         self.partial &= self.events.keys()
         self.limit = kept[-1]
 
-    def symptom(self, slot: Slot) -> Symptom:
+    def symptom(self, slot: Slot, hide: Redactor) -> Symptom:
         ids = sorted(self.events)
         cut = len(ids) > self.bound
         kept = ids[: self.bound]
@@ -137,7 +137,7 @@ class _Rollup:
             "count": estimated_count(kept, cut),
             "observations": [dict(zip(Event._fields, self.events[i], strict=True)) for i in kept],
             "exemplars": [
-                Exemplar(origin=_origin(raw), text=_example(text))
+                Exemplar(origin=_origin(raw), text=_example(text, hide))
                 for text, raw in sorted(self.examples.items(), key=lambda item: item[1])
             ],
             "partial": sum(identity in self.partial for identity in kept),
@@ -179,17 +179,18 @@ def _origin(raw: Raw) -> Origin:
     return Origin(topic=raw[0], partition=raw[1], offset=raw[2])
 
 
-def _example(text: str) -> str:
+def _example(text: str, hide: Redactor) -> str:
     """Redacted before it is cut: half a secret is no longer recognised as one."""
     if len(text) == _EXEMPLAR_READ_MAX:
         text = text.rpartition(" ")[0]
-    return redact(text)[:EXEMPLAR_CHARACTERS_MAX]
+    return hide(text)[:EXEMPLAR_CHARACTERS_MAX]
 
 
 class Rollups:
     """Everything found since the last flush."""
 
-    def __init__(self, observations_per_rollup: int) -> None:
+    def __init__(self, observations_per_rollup: int, hide: Redactor = redact) -> None:
+        self._hide = hide
         self._bound = observations_per_rollup
         self._rollups: dict[Slot, _Rollup] = {}
         self._good: dict[tuple[Place, int], _GoodRequests] = {}
@@ -235,7 +236,7 @@ class Rollups:
 
     def _symptoms(self) -> Iterator[tuple[str, Symptom]]:
         """(domain, symptom) of every roll-up, by second, kind and place."""
-        found = [(slot.domain, rollup.symptom(slot)) for slot, rollup in self._rollups.items()]
+        found = [(slot.domain, rollup.symptom(slot, self._hide)) for slot, rollup in self._rollups.items()]
         found += [(place.domain, good.symptom(place, second)) for (place, second), good in self._good.items()]
         return iter(sorted(found, key=_order))
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pipeline.intake.entry import Labels, Reading, Unwanted, labels
 from pipeline.intake.record import malformed
 from schemas import SampleKind
+from schemas.latency import BUCKETS, COUNT, SUM
 
 UNLIMITED_FROM = float(1 << 62)
 """Exporters write "no limit" as 0, -1, `max`, or about the largest 64-bit integer."""
@@ -99,11 +100,62 @@ PLAIN_SERIES: dict[str, tuple[_Target, ...]] = {
 """Exported name → kind of sample and canonical name."""
 
 
+class Sum(NamedTuple):
+    """A value that is the sum over a family's series: all, or those whose `label` begins so."""
+
+    kind: SampleKind
+    name: str
+    label: str | None = None
+    starts_with: str = ""
+
+
+_REQUESTS = SampleKind.REQUESTS
+_TTFB = (
+    Sum(_STORAGE, COUNT, "le", "+Inf"),
+    *(Sum(_STORAGE, name, "le", f"{bound:.3f}") for bound, name in BUCKETS.items()),
+)
+"""MinIO writes its buckets with three decimals, each with all answers up to it (cumulative)."""
+
+SUMMED_SERIES: dict[str, tuple[Sum, ...]] = {
+    "registry_http_in_flight_requests": (Sum(_REQUESTS, "in_flight"),),
+    "registry_http_requests_total": (
+        Sum(_REQUESTS, "requests_total"),
+        Sum(_REQUESTS, "errors_total", "code", "5"),
+    ),
+    "registry_storage_action_seconds_sum": (Sum(_REQUESTS, "storage_seconds_sum_total"),),
+    "registry_storage_action_seconds_count": (Sum(_REQUESTS, "storage_seconds_count_total"),),
+    "minio_s3_requests_total": (Sum(_STORAGE, "requests_total"),),
+    "minio_s3_requests_4xx_errors_total": (Sum(_STORAGE, "errors_4xx_total"),),
+    "minio_s3_requests_5xx_errors_total": (Sum(_STORAGE, "errors_5xx_total"),),
+    "minio_s3_requests_canceled_total": (Sum(_STORAGE, "aborted_by_client_total"),),
+    "minio_s3_requests_inflight_total": (Sum(_STORAGE, "in_flight"),),
+    "minio_s3_requests_ttfb_seconds_distribution": _TTFB,
+    "minio_s3_time_ttfb_seconds_distribution": _TTFB,
+    "minio_api_requests_total": (Sum(_STORAGE, "requests_total"),),
+    "minio_api_requests_4xx_errors_total": (Sum(_STORAGE, "errors_4xx_total"),),
+    "minio_api_requests_5xx_errors_total": (Sum(_STORAGE, "errors_5xx_total"),),
+    "minio_api_requests_canceled_total": (Sum(_STORAGE, "aborted_by_client_total"),),
+    "minio_api_requests_inflight_total": (Sum(_STORAGE, "in_flight"),),
+    "minio_api_requests_waiting_total": (Sum(_STORAGE, "waiting"),),
+    "minio_api_requests_ttfb_seconds_distribution": _TTFB,
+    "ceph_rgw_req": (Sum(_STORAGE, "requests_total"),),
+    "ceph_rgw_qactive": (Sum(_STORAGE, "in_flight"),),
+    "ceph_rgw_qlen": (Sum(_STORAGE, "waiting"),),
+    "ceph_rgw_get_initial_lat_sum": (Sum(_STORAGE, SUM),),
+    "ceph_rgw_put_initial_lat_sum": (Sum(_STORAGE, SUM),),
+    "ceph_rgw_get_initial_lat_count": (Sum(_STORAGE, COUNT),),
+    "ceph_rgw_put_initial_lat_count": (Sum(_STORAGE, COUNT),),
+    "coredns_dns_requests_total": (Sum(_DNS, "queries_total"),),
+    "coredns_dns_responses_total": (Sum(_DNS, "failed_total", "rcode", "SERVFAIL"),),
+}
+"""Exported name → kind of sample and the canonical name of the sum over its labels."""
+
+
 def reading_of(series: Series, written: object, source: str) -> Reading | Unwanted:
     """The sample of one series, or why there is none."""
     target = next((t for t in PLAIN_SERIES.get(series.name, ()) if _applies(t, series.labels)), None)
     if target is None or _is_part(series):
-        return Unwanted("unknown_series")
+        return Unwanted("part_of_sum" if series.name in SUMMED_SERIES else "unknown_series")
     if isnan(series.value) or not isfinite(series.value):
         if not (series.value > 0 and target.convert is limit):  # +Inf as a limit says "unlimited"
             return Unwanted("not_a_number")
@@ -136,8 +188,15 @@ def _is_part(series: Series) -> bool:
 
 
 def place_of_series(tags: Mapping[str, Any]) -> Labels:
-    """Labels of cAdvisor, kubelet and kube-state-metrics, and those a scraper adds."""
-    get = tags.get
+    """Labels of cAdvisor, kubelet and kube-state-metrics, and those a scraper adds.
+
+    Where a target's own labels stand in the way, Prometheus keeps the series' ones as `exported_…`
+    (unless `honor_labels` is set): those are the container's.
+    """
+
+    def get(name: str) -> Any:
+        return tags.get(f"exported_{name}") or tags.get(name)
+
     docker = get("id")
     scope = docker if isinstance(docker, str) and "docker" in docker else None
     return labels(

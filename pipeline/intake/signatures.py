@@ -23,6 +23,11 @@ class Signatures:
     def __init__(self, signatures: tuple[Signature, ...]) -> None:
         self._signatures = signatures
 
+    @property
+    def any(self) -> bool:
+        """Whether there are any."""
+        return bool(self._signatures)
+
     def may_want(self, value: bytes) -> bool:
         """Whether a record that no class of ours wants may still hold a line with a signature."""
         return bool(self._signatures) and any(word in value for word in _WORDS)

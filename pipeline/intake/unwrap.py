@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import orjson
 
-from pipeline.intake.entry import NOWHERE, LogLine, labels
+from pipeline.intake.entry import NOWHERE, LogLine, is_cut_by_docker, labels
 from pipeline.intake.instants import from_bsd
 
 _LAYERS_MAX = 5
@@ -66,7 +66,10 @@ def _docker_json(line: LogLine) -> LogLine | None:
         return None
     stream = inner.get("stream")
     return line._replace(
-        text=text, written=time or line.written, stream=stream if isinstance(stream, str) else line.stream
+        text=text,
+        written=time or line.written,
+        stream=stream if isinstance(stream, str) else line.stream,
+        ended=line.ended and not is_cut_by_docker(text),
     )
 
 

@@ -125,7 +125,7 @@ def _standings(rivals: Some[Standing], words: Words) -> RenderableType | None:
     table = _grid()
     for one in rivals.shown:
         mark = Text("✗", "green") if one.rejected else Text("?", "yellow")
-        line = Text.assemble((f"{one.name}: ", "bold"), _shown(one.reason))
+        line = Text.assemble((one.name + words("colon"), "bold"), _shown(one.reason))
         table.add_row(mark, line)
     return _ended(table, rivals.more, words) if rivals else None
 

@@ -15,18 +15,32 @@ character. `verbatim` keeps Slack from making links and mentions of its own.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.render.clean import cut, visible
 from pipeline.render.story import Counts, Some, Story, joined, reply, story
 from pipeline.render.words import Words, clock
+from pipeline.storm import Brief, Digest
 from pipeline.telling import Reply
-from schemas import Change, IncidentState
+from schemas import Cause, Change, IncidentState
 
 Message = dict[str, Any]
 """`text`, `blocks` and `metadata`, ready to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a channel adds to the story of an incident. `links`: label to template."""
+
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+PLAIN = Look()
+"""The story alone."""
+
 
 EVENT_TYPE = "undercurrent_incident"
 BLOCKS_MAX = 50
@@ -34,21 +48,26 @@ HEADER_MAX = 150
 TEXT_OBJECT_MAX = 3000
 BLOCKS_JSON_MAX = 10_000
 FALLBACK_MAX = 3500
+STORM_LINE_MAX = 180
+STORM_SECONDS_EACH = 2.0
+"""What telling one incident takes at a message a second: its root, and its steps as one reply."""
+STATUS_ROOM = 900
+"""Characters of JSON left free for what people say by buttons."""
 
 SYMBOLS = {IncidentState.OPEN: "🔴", IncidentState.RECOVERING: "🔶", IncidentState.RESOLVED: "✅"}
 """Each of another shape and always beside the state's word: colour alone says nothing."""
 
 _MARKUP = re.compile(r"[*_~`]|:[\w+'-]*[A-Za-z][\w+'-]*:")
 _WORD = re.compile(r"([(\[\"']*)(.*?)([)\]\"'.,;:!?]*)", re.DOTALL)
-_LINE_LENGTHS = (400, 240, 140, 80)
+_LINE_LENGTHS = (400, 240, 140, 80, 50, 30)
 
 
-def root_message(change: Change, words: Words) -> Message:
-    """The incident's one message, as it stands after `change`."""
-    told = story(change, words)
+def root_message(change: Change, words: Words, look: Look = PLAIN, tail: Sequence[Message] = ()) -> Message:
+    """The incident's one message, as it stands after `change`. `tail`: blocks to end with."""
+    told = story(change, words, look.links)
     return {
         "text": _fallback(told, words),
-        "blocks": _fitting(told, words),
+        "blocks": _fitting(told, words, tail),
         "metadata": _metadata(change, "root"),
     }
 
@@ -62,8 +81,17 @@ def reply_message(told: Reply, words: Words) -> Message:
     plain = [f"{changed} · {words.time(at)}", reason, *others]
     return {
         "text": _lines((mrkdwn(line, 800) for line in plain), FALLBACK_MAX, words),
-        "blocks": [_section(_lines(lines, TEXT_OBJECT_MAX, words))],
+        "blocks": [section(_lines(lines, TEXT_OBJECT_MAX, words))],
         "metadata": _metadata(told.change, "reply"),
+    }
+
+
+def reply_block(lines: Sequence[str], payload: Message, words: Words) -> Message:
+    """A reply made of lines that are mrkdwn already; `payload` is what it is found again by."""
+    return {
+        "text": _lines(lines, FALLBACK_MAX, words),
+        "blocks": [section(_lines(lines, TEXT_OBJECT_MAX, words))],
+        "metadata": {"event_type": EVENT_TYPE, "event_payload": payload},
     }
 
 
@@ -72,8 +100,32 @@ def test_message(words: Words) -> Message:
     headline, text = words("test.headline"), words("test.text")
     return {
         "text": f"🧪 {headline}. {text}",
-        "blocks": [_header(f"🧪 {headline}"), _section(mrkdwn(text, TEXT_OBJECT_MAX))],
+        "blocks": [_header(f"🧪 {headline}"), section(mrkdwn(text, TEXT_OBJECT_MAX))],
         "metadata": {"event_type": EVENT_TYPE, "event_payload": {"message": "test"}},
+    }
+
+
+def storm_message(digest: Digest, words: Words) -> Message:
+    """Many incidents at once in one message, the worst first, as it stands now."""
+    if digest.waiting:
+        headline = words.counted("storm.headline", digest.waiting)
+        domains = words.counted("storm.domains", digest.domains)
+        duration = words.duration(digest.waiting * STORM_SECONDS_EACH)
+        text = words("storm.text", domains=domains, duration=duration)
+    else:
+        headline, text = words("storm.over"), words("storm.over.text", told=words.number(digest.told))
+    rows = [_brief(one, words) for one in digest.worst]
+    more = digest.waiting - len(rows)
+    rest = [words("more", n=words.number(more))] if more else []
+    sections = [[mrkdwn(text, TEXT_OBJECT_MAX)], [*(mrkdwn(row, STORM_LINE_MAX) for row in rows), *rest]]
+    payload = {"incident": digest.storm, "seq": digest.number, "kind": "storm", "message": "root"}
+    return {
+        "text": _lines((mrkdwn(line, 300) for line in (headline, text, *rows, *rest)), FALLBACK_MAX, words),
+        "blocks": [
+            _header(headline),
+            *(section(_lines(lines, TEXT_OBJECT_MAX, words)) for lines in sections if lines),
+        ],
+        "metadata": {"event_type": EVENT_TYPE, "event_payload": payload},
     }
 
 
@@ -82,9 +134,16 @@ def folded(replies: Sequence[Message], words: Words) -> Message:
     texts = [one["blocks"][0]["text"]["text"] for one in replies]
     return {
         "text": _lines((one["text"] for one in replies), FALLBACK_MAX, words),
-        "blocks": [_section(_lines(texts, TEXT_OBJECT_MAX, words))],
+        "blocks": [section(_lines(texts, TEXT_OBJECT_MAX, words))],
         "metadata": replies[-1]["metadata"],
     }
+
+
+def _brief(brief: Brief, words: Words) -> str:
+    cause = words.named("cause", Cause(brief.cause) if brief.cause in set(Cause) else brief.cause)
+    failed = words.counted("impact.failed", brief.failed)
+    symbol = SYMBOLS[IncidentState(brief.state)]
+    return f"{symbol} {cut(visible(brief.domain), 60)} · {cause} · {failed} · {words.time(brief.since)}"
 
 
 def mrkdwn(text: str, limit: int) -> str:
@@ -127,11 +186,11 @@ def _shortened(word: str, limit: int) -> str:
     return _literal(word[:keep]) + "…"
 
 
-def _fitting(told: Story, words: Words) -> list[Message]:
+def _fitting(told: Story, words: Words, tail: Sequence[Message]) -> list[Message]:
     """The blocks with the longest lines that fit: a hostile or huge incident gets shorter lines."""
     for line_length in _LINE_LENGTHS:
-        blocks = _blocks(told, words, line_length)
-        if len(json.dumps(blocks, ensure_ascii=False)) <= BLOCKS_JSON_MAX:
+        blocks = [*_blocks(told, words, line_length), *tail]
+        if len(json.dumps(blocks, ensure_ascii=False)) <= BLOCKS_JSON_MAX - (STATUS_ROOM if tail else 0):
             break
     return blocks
 
@@ -140,9 +199,10 @@ def _blocks(told: Story, words: Words, line_length: int) -> list[Message]:
     def line(text: str) -> str:
         return mrkdwn(text, line_length)
 
+    colon = words("colon")
     changed = f"*{mrkdwn(told.changed, 80)}* · {clock(told.at)} UTC · {line(told.reason)}"
     facts = [f"• {line(fact)}" for fact in told.facts.shown]
-    rivals = [f"• *{mrkdwn(one.name, 80)}*: {line(one.reason)}" for one in told.rivals.shown]
+    rivals = [f"• *{mrkdwn(one.name, 80)}*{colon}{line(one.reason)}" for one in told.rivals.shown]
     advice = [f"{n}. {line(text)}" for n, text in enumerate(told.advice.shown, 1)]
     sections = [
         [changed],
@@ -151,9 +211,10 @@ def _blocks(told: Story, words: Words, line_length: int) -> list[Message]:
         _labelled("label.rivals", rivals, told.rivals.more, words),
         _labelled("label.advice", advice, told.advice.more, words),
         _labelled("label.timeline", _moments(told, words, line_length), 0, words),
+        _links(told),
     ]
     blocks = [_header(f"{SYMBOLS[told.state]} {told.headline}")]
-    blocks += [_section(_lines(lines, TEXT_OBJECT_MAX, words)) for lines in sections if lines]
+    blocks += [section(_lines(lines, TEXT_OBJECT_MAX, words)) for lines in sections if lines]
     closing = [*(mrkdwn(text, 200) for text in told.noise), mrkdwn(told.footer, 200)]
     return [*blocks, {"type": "divider"}, _context("\n".join(closing))]
 
@@ -191,6 +252,12 @@ def _counts(counts: Counts, words: Words) -> str:
     return joined(Some(shown, counts.more), words)
 
 
+def _links(told: Story) -> list[str]:
+    """All links in one line. Their templates come from the settings and hold nothing that ends a link."""
+    shown = [f"<{escaped(one.url)}|{escaped(one.label)}>" for one in told.links]
+    return [" · ".join(shown)] if shown else []
+
+
 def _labelled(label: str, lines: list[str], more: int, words: Words) -> list[str]:
     rest = [words("more", n=more)] if more else []
     return [f"*{words(label)}*", *lines, *rest] if lines else []
@@ -202,18 +269,20 @@ def _fallback(told: Story, words: Words) -> str:
     since = words("since.over" if told.over else "since.open", start=start, end=end, duration=told.duration)
     facts = [f"{n}. {text}" for n, text in enumerate(told.facts.shown, 1)]
     advice = [f"{n}. {text}" for n, text in enumerate(told.advice.shown, 1)]
-    rivals = [f"{one.name}: {one.reason}" for one in told.rivals.shown]
+    colon = words("colon")
+    rivals = [f"{one.name}{colon}{one.reason}" for one in told.rivals.shown]
     lines = [
         f"{SYMBOLS[told.state]} {told.headline}",
         f"{told.changed} · {words.time(told.at)} · {told.reason}",
-        f"{words('label.since')}: {since}",
-        f"{words('label.impact')}: {told.impact}",
+        f"{words('label.since')}{colon}{since}",
+        f"{words('label.impact')}{colon}{told.impact}",
         *_named("label.routes", told.routes, words),
         *_named("label.clients", told.clients, words),
-        *([f"{words('label.facts')}:", *facts] if facts else []),
+        *([f"{words('label.facts')}{colon}".rstrip(), *facts] if facts else []),
         *rivals,
-        *([f"{words('label.advice')}:", *advice] if advice else []),
+        *([f"{words('label.advice')}{colon}".rstrip(), *advice] if advice else []),
         *told.noise,
+        *(f"{one.label}{colon}{one.url}" for one in told.links),
         told.footer,
     ]
     return _lines((mrkdwn(line, 300) for line in lines), FALLBACK_MAX, words)
@@ -221,7 +290,7 @@ def _fallback(told: Story, words: Words) -> str:
 
 def _named(label: str, counts: Counts, words: Words) -> list[str]:
     shown = tuple(f"{name} {words.number(n)}" for name, n in counts.shown)
-    return [f"{words(label)}: {joined(Some(shown, counts.more), words)}"] if counts else []
+    return [f"{words(label)}{words('colon')}{joined(Some(shown, counts.more), words)}"] if counts else []
 
 
 def _lines(lines: Iterable[str], limit: int, words: Words) -> str:
@@ -267,7 +336,8 @@ def _header(text: str) -> Message:
     }
 
 
-def _section(text: str) -> Message:
+def section(text: str) -> Message:
+    """A block of mrkdwn."""
     return {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": True}}
 
 

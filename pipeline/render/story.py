@@ -4,11 +4,13 @@ The structure knows nothing of Slack or terminals and holds no words of its own:
 core or, through `pipeline/render/words.py`, from the language's catalogue. Nothing is escaped here.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pipeline.render.clean import cut
+from pipeline.render.links import Link, links_of
 from pipeline.render.words import Words
 from pipeline.telling import Reply
 from schemas import Cause, Change, ChangeKind, Impact, Incident, IncidentState, Rival, RivalStanding
@@ -21,6 +23,8 @@ NAME_LENGTH = 40
 COUNTS_SHOWN = 4
 LINES_SHOWN = 6
 STEPS_SHOWN = 8
+
+_PRODUCT = re.compile(r"([^\s/()]+/[^\s()]+(?: \([^()]*\))?)(?: \S.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +92,21 @@ class Story:
     advice: Some[str]
     timeline: tuple[Moment, ...]
     noise: tuple[str, ...]
+    links: tuple[Link, ...]
     footer: str
 
 
-def story(change: Change, words: Words) -> Story:
-    """The content of the incident's root message as it stands after `change`."""
+def story(change: Change, words: Words, links: Mapping[str, str] | None = None) -> Story:
+    """The content of the incident's root message as it stands after `change`.
+
+    `links`: label to template; a label that is a code of the catalogue (`page`, `runbook`) is worded by it.
+    """
     incident = change.incident
     over = incident.state is IncidentState.RESOLVED and incident.resolved_at is not None
     until = incident.resolved_at if over and incident.resolved_at is not None else change.at
-    facts = [
-        _placed(words.sentence(f"fact.{one.fact}", one.text, one.values), one.instance, incident)
-        for one in incident.evidence
-    ]
-    rivals = [_standing(one, words) for one in incident.rejected]
-    advice = [words.sentence(f"advice.{one.advice}", one.text, one.values) for one in incident.advice]
+    facts = [_placed(words.sentence(one.text), one.instance, incident) for one in incident.evidence]
+    rivals = [_standing(one, incident, words) for one in incident.rejected]
+    advice = [_placed(words.sentence(one.text), None, incident) for one in incident.advice]
     return Story(
         incident_id=incident.id,
         seq=change.seq,
@@ -112,7 +117,7 @@ def story(change: Change, words: Words) -> Story:
         domain=incident.domain,
         instances=_first(incident.instances, NAMES_SHOWN),
         changed=_changed(change, words),
-        reason=change.reason,
+        reason=words.sentence(change.reason),
         at=change.at,
         since=incident.first_symptom_at,
         until=until,
@@ -120,13 +125,16 @@ def story(change: Change, words: Words) -> Story:
         duration=words.duration(until - incident.first_symptom_at),
         impact=impact(incident.impact, words),
         routes=_counts(incident.impact.routes),
-        clients=_counts(incident.impact.clients),
-        note=incident.trigger,
+        clients=_counts(_by_product(incident.impact.clients)),
+        note=words.sentence(incident.trigger) if incident.trigger else None,
         facts=_first(facts, FACTS_SHOWN),
         rivals=_first(sorted(rivals, key=lambda one: not one.rejected), LINES_SHOWN),
         advice=_first(advice, LINES_SHOWN),
-        timeline=_timeline(incident, words),
+        timeline=_shown_steps(steps_of(incident, words)),
         noise=_noise(incident, words),
+        links=links_of(
+            {_label(label, words): template for label, template in (links or {}).items()}, incident, change.at
+        ),
         footer=words("footer", incident=incident.id),
     )
 
@@ -153,9 +161,10 @@ def headline(incident: Incident, words: Words) -> str:
 
 def impact(loss: Impact, words: Words) -> str:
     """What users lost, in requests: failed, slow, and their share of all where that is known."""
+    slow = "slow" if loss.requests_failed else "slowed"
     parts = [
         words.counted(f"impact.{name}", n)
-        for name, n in (("failed", loss.requests_failed), ("slow", loss.requests_slow))
+        for name, n in (("failed", loss.requests_failed), (slow, loss.requests_slow))
         if n
     ]
     if not parts:
@@ -172,18 +181,39 @@ def reply(told: Reply, words: Words) -> tuple[str, str, tuple[str, ...]]:
     """One step of the thread: what changed, its reason, and what else happened since the last one."""
     change = told.change
     changed = _changed(change, words)
-    if change.kind in (ChangeKind.DIAGNOSED, ChangeKind.ESCALATED):
+    if change.kind is ChangeKind.OPENED and change.incident.cause is not Cause.UNPROVEN:
+        changed = words("change.opened_named")
+    if change.kind in (ChangeKind.OPENED, ChangeKind.DIAGNOSED, ChangeKind.ESCALATED):
         changed = words("change.verdict", change=changed, cause=verdict(change.incident, words))
+    ruled = (("suppressed", told.suppressed), ("released", told.released))
+    noise = tuple(words.counted(f"newly.{name}", n) for name, n in ruled if n)
     others = tuple(
         words(
             "meanwhile" if one.count == 1 else "meanwhile.counted",
             change=words(f"change.{one.kind}").lower(),
             count=one.count,
-            reason=one.reason,
+            reason=words.sentence(one.reason),
         )
         for one in told.meanwhile
     )
-    return changed, change.reason, others
+    return changed, _placed(words.sentence(change.reason), None, change.incident), (*noise, *others)
+
+
+def product(client: str) -> str:
+    """A client by its product and comment: what a user agent says of libraries and kernels helps nobody."""
+    found = _PRODUCT.fullmatch(client)
+    return found[1] if found else client
+
+
+def _by_product(clients: Mapping[str, int]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for client, n in clients.items():
+        counts[product(client)] = counts.get(product(client), 0) + n
+    return counts
+
+
+def _label(label: str, words: Words) -> str:
+    return words.texts.get(f"link.{label}", label)
 
 
 def joined(names: Some[str], words: Words) -> str:
@@ -205,25 +235,28 @@ def _counts(by_name: Mapping[str, int]) -> Counts:
 
 
 def _placed(text: str, instance: str | None, incident: Incident) -> str:
-    """Say which instance a sentence is about, where there are several and it does not say so itself."""
+    """Name clients by their product, and the instance where there are several and the sentence does not."""
+    for client in incident.impact.clients:
+        text = text.replace(client, product(client))
     if instance is None or len(incident.instances) < 2 or instance in text:
         return text
     return f"{instance}: {text}"
 
 
-def _standing(rival: Rival, words: Words) -> Standing:
+def _standing(rival: Rival, incident: Incident, words: Words) -> Standing:
     name = words.named(rival.standing, rival.cause)
-    reason = words.sentence(f"rival.{rival.cause}", rival.reason, rival.values)
-    return Standing(rival.standing is RivalStanding.REJECTED, name, reason)
+    reason = words.sentence(rival.reason)
+    return Standing(rival.standing is RivalStanding.REJECTED, name, _placed(reason, None, incident))
 
 
-def _timeline(incident: Incident, words: Words) -> tuple[Moment, ...]:
-    """The steps in order of time. Of too many, the middle is left out: how it began and ended stays."""
+def steps_of(incident: Incident, words: Words) -> list[Moment]:
+    """The steps of the cascade in order of time."""
     steps = sorted(incident.timeline, key=lambda step: (step.at, step.step, step.instance or ""))
-    moments = [
-        Moment(step.at, _placed(words.sentence(f"step.{step.step}", step.text, {}), step.instance, incident))
-        for step in steps
-    ]
+    return [Moment(step.at, _placed(words.sentence(step.text), step.instance, incident)) for step in steps]
+
+
+def _shown_steps(moments: list[Moment]) -> tuple[Moment, ...]:
+    """Of too many steps the middle is left out: how it began and ended stays."""
     skipped = len(moments) - STEPS_SHOWN
     if skipped <= 0:
         return tuple(moments)

@@ -1,7 +1,7 @@
 """Writes what a registry and a resolver write: logrus in text or JSON, the access log, `[resolver]` lines.
 
 Text is as Debian's build of release 2 and upstream's release 3 quote it. That upstream's release 2
-leaves line breaks as they are is a matter of shipping (agents/envelopes.py).
+leaves line breaks as they are is a matter of shipping (agents/recordings/envelopes.py).
 """
 
 import re

@@ -31,6 +31,49 @@ def kubernetes_labels(meta: Mapping[str, Any], host: object = None, container_id
     )
 
 
+_SPELLINGS: tuple[tuple[str, ...], ...] = (
+    ("kubernetes.namespace_name", "k8s.namespace.name", "kubernetes.namespace", "namespace_name"),
+    ("kubernetes.pod_name", "k8s.pod.name", "kubernetes.pod.name", "pod_name", "pod.name"),
+    (
+        "kubernetes.container_name",
+        "k8s.container.name",
+        "kubernetes.container.name",
+        "container_name",
+        "container.name",
+    ),
+    ("kubernetes.docker_id", "container_id", "container.id", "docker_id"),
+    ("kubernetes.host", "k8s.node.name", "kubernetes.node.name", "host", "hostname", "host.name"),
+    ("service.name",),
+    ("kubernetes.container_image", "container_image", "container.image.name"),
+)
+"""How each of `Labels` is spelt where a shipper has lifted it to the top level."""
+
+
+_LIFTED = frozenset(
+    name for spellings in _SPELLINGS for name in spellings if "." in name or name == "pod_name"
+)
+
+
+def has_lifted_labels(fields: Mapping[str, Any]) -> bool:
+    """Whether labels stand at the top level in a spelling that no shipper uses by itself."""
+    return not _LIFTED.isdisjoint(fields)
+
+
+def lifted_labels(fields: Mapping[str, Any]) -> Labels:
+    """Labels that stand at the top level of a record, dotted or with underscores; `host` may be an object."""
+    get = fields.get
+    host = get("host") or get("hostname")
+    if not has_lifted_labels(fields) and not isinstance(host, dict):  # most often: spare the looking
+        return labels(
+            None, None, get("container_name"), get("container_id"), host, None, get("container_image")
+        )
+    found = []
+    for spellings in _SPELLINGS:
+        value = next((fields[name] for name in spellings if fields.get(name)), None)
+        found.append(value.get("name") if isinstance(value, dict) else value)
+    return labels(*found)
+
+
 def workload_labels(meta: Mapping[str, Any]) -> Mapping[str, Any]:
     """Labels of the pod."""
     return labels_of(meta.get("labels") or meta.get("pod_labels"))

@@ -1,7 +1,8 @@
 """Telegraf's outputs.kafka: influx line protocol (the default) and `data_format = "json"`.
 
-Read are the plugins `docker`, `docker_log` and `cgroup` (version 2 names). Durations are nanoseconds
-from Docker and microseconds from the kernel; a limit of 2^63 - 1 is Telegraf's word for `max`.
+Read are the plugins `docker`, `docker_log`, `cgroup` (both versions), `kubernetes`, and `prometheus` (its
+`metric_version` 1 names the measurement by the series, 2 the field). Durations are nanoseconds from Docker
+and the kubelet; a limit of 2^63 - 1 is Telegraf's word for `max`.
 """
 
 import re
@@ -9,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from pipeline.intake.cgroup import container_of, values_of
 from pipeline.intake.entry import Entry, Labels, LogLine, Reading, Unwanted, labels, mapping_at, text_at
 from pipeline.intake.envelopes.decoder import Decoder, Fields
 from pipeline.intake.record import malformed
-from pipeline.intake.series import limit, number
+from pipeline.intake.series import PLAIN_SERIES, SUMMED_SERIES, Series, limit, number, reading_of
 from schemas import SampleKind
 
 _DOCKER_CPU = {
@@ -23,17 +25,21 @@ _DOCKER_CPU = {
     "throttling_throttled_time": ("throttled_seconds_total", 1e-9),
 }
 _DOCKER_MEMORY = {"usage": ("usage_bytes", 1.0), "limit": ("limit_bytes", 1.0), "cache": ("cache_bytes", 1.0)}
-_CGROUP_CPU = {
-    "cpu.stat.usage_usec": ("usage_seconds_total", 1e-6),
-    "cpu.stat.nr_periods": ("periods_total", 1.0),
-    "cpu.stat.nr_throttled": ("throttled_periods_total", 1.0),
-    "cpu.stat.throttled_usec": ("throttled_seconds_total", 1e-6),
+
+_KUBERNETES_CPU = {
+    "cpu_usage_nanocores": ("usage_cores", 1e-9),
+    "cpu_usage_core_nanoseconds": ("usage_seconds_total", 1e-9),
+}
+_KUBERNETES_MEMORY = {
+    "memory_usage_bytes": ("usage_bytes", 1.0),
+    "memory_working_set_bytes": ("working_set_bytes", 1.0),
+    "memory_rss_bytes": ("rss_bytes", 1.0),
 }
 
-_MEASUREMENT = re.compile(r"(docker_container_cpu|docker_container_mem|docker_log|cgroup)(?=[, ])")
+_MEASUREMENT = re.compile(r"([A-Za-z_]\w{0,199})(?=[, ])", re.ASCII)
 _TAG = re.compile(r",((?:[^,= \\]|\\.)+)=((?:[^,= \\]|\\.)*)")
-_FIELD = re.compile(r'[ ,]((?:[^,= \\]|\\.)+)=("(?:[^"\\]|\\.)*"|[^, ]+)', re.DOTALL)
-_TIME = re.compile(r" (\d{1,19})\s*")
+_FIELD = re.compile(r'[ ,]((?:[^,= \\]|\\.)+)=("(?:[^"\\]|\\.)*"|[^, \n]+)', re.DOTALL)
+_TIME = re.compile(r" (\d{1,19})[ \t\r]*(?:\n\s*|$)")
 _ESCAPED = re.compile(r"\\([,= \"\\])")
 
 
@@ -43,7 +49,7 @@ def _is_json(fields: Fields) -> bool:
 
 def _decode_json(fields: Fields) -> Sequence[Entry]:
     name, values, tags = text_at(fields, "name"), mapping_at(fields, "fields"), mapping_at(fields, "tags")
-    return (_entry(name or "", values, tags, fields.get("timestamp")),)
+    return _entries(name or "", values, tags, fields.get("timestamp"))
 
 
 TELEGRAF_JSON = Decoder(_is_json, _decode_json)
@@ -51,24 +57,30 @@ TELEGRAF_JSON = Decoder(_is_json, _decode_json)
 
 def looks_like_influx(text: str) -> bool:
     """Whether a record that is no JSON starts as a line of one of the plugins read here."""
-    return _MEASUREMENT.match(text) is not None
+    found = _MEASUREMENT.match(text)
+    return found is not None and (found[1] in _PLUGINS or found[1] in PLAIN_SERIES)
 
 
 def decode_influx(text: str) -> Sequence[Entry]:
-    """The entry of one influx line.
+    """The entries of influx lines, most often one a record; the last one's time may be absent.
 
     Raises:
         RefusedError: it begins like one and is none.
     """
-    found = _MEASUREMENT.match(text)
-    at = found.end() if found else 0
-    tags, at = _pairs(_TAG, text, at)
-    fields, at = _pairs(_FIELD, text, at)
-    time = _TIME.fullmatch(text, at)
-    if found is None or not fields or (time is None and text[at:].strip()):
-        raise malformed(f"no influx line, from byte {at}: {text[at : at + 60]!r}")
-    values = {name: _value(value) for name, value in fields.items()}
-    return (_entry(found[1], values, tags, int(time[1]) if time else None),)
+    entries: list[Entry] = []
+    at = 0
+    while at < len(text):
+        found = _MEASUREMENT.match(text, at)
+        at = found.end() if found else at
+        tags, at = _pairs(_TAG, text, at)
+        fields, at = _pairs(_FIELD, text, at)
+        time = _TIME.match(text, at)
+        if found is None or not fields or (time is None and text[at:].strip()):
+            raise malformed(f"no influx line, from character {at}: {text[at : at + 60]!r}")
+        values = {name: _value(value) for name, value in fields.items()}
+        entries += _entries(found[1], values, tags, int(time[1]) if time else None)
+        at = time.end() if time else len(text)
+    return entries
 
 
 def _pairs(pattern: re.Pattern[str], text: str, at: int) -> tuple[dict[str, str], int]:
@@ -89,31 +101,42 @@ def _value(text: str) -> object:
         return text
 
 
-def _entry(name: str, fields: Fields, tags: Mapping[str, Any], written: object) -> Entry:
+def _entries(name: str, fields: Fields, tags: Mapping[str, Any], written: object) -> Sequence[Entry]:
     where = _place(fields, tags)
     if name == "docker_log":
         text = text_at(fields, "message")
         if text is None:
             raise malformed("message: a docker_log without its line")
         stream = tags.get("stream")
-        return LogLine(text, written, where, stream if isinstance(stream, str) else None)
+        return (LogLine(text, written, where, stream if isinstance(stream, str) else None),)
+    series = _series(name, fields)
+    if series:
+        return [reading_of(Series(one, tags, number(fields[at])), written, "telegraf") for one, at in series]
     read = _READERS.get(name)
-    values = read(fields, tags) if read else None
-    if not values:
-        return Unwanted("unknown_series")
-    kind = SampleKind.MEMORY if name == "docker_container_mem" else SampleKind.CPU
-    return Reading(kind, values, written, where, "telegraf")
+    found = read(fields, tags) if read else {}
+    readings = [Reading(kind, values, written, where, "telegraf") for kind, values in found.items() if values]
+    return readings or (Unwanted("unknown_series"),)
+
+
+def _series(name: str, fields: Fields) -> list[tuple[str, str]]:
+    """The series among the fields of the `prometheus` plugin, each with the field that holds its value."""
+    if name == "prometheus":
+        return [(field, field) for field in fields if field in PLAIN_SERIES or field in SUMMED_SERIES]
+    known = name in PLAIN_SERIES or name in SUMMED_SERIES
+    return [(name, field) for field in ("counter", "gauge", "value") if field in fields] if known else []
 
 
 def _place(fields: Fields, tags: Mapping[str, Any]) -> Labels:
     path = tags.get("path")
-    scope = path.rpartition("/")[2].removesuffix(".scope") if isinstance(path, str) else ""
-    _, dash, scoped_id = scope.rpartition("-")
+    cgroup = (container_of(path) or path.rpartition("/")[2]) if isinstance(path, str) else None
     return labels(
-        container=tags.get("container_name"),
-        container_id=fields.get("container_id") or (scoped_id if dash else scope or None),
-        host=tags.get("host"),
-        image=tags.get("container_image"),
+        tags.get("namespace"),
+        tags.get("pod_name"),
+        tags.get("container_name"),
+        fields.get("container_id") or cgroup,
+        tags.get("node_name") or tags.get("host"),
+        None,
+        tags.get("container_image"),
     )
 
 
@@ -125,25 +148,33 @@ def _mapped(fields: Fields, names: Mapping[str, tuple[str, float]]) -> dict[str,
     return values
 
 
-def _docker_cpu(fields: Fields, tags: Mapping[str, Any]) -> dict[str, float | None]:
-    return _mapped(fields, _DOCKER_CPU) if tags.get("cpu", "cpu-total") == "cpu-total" else {}
+Values = dict[SampleKind, dict[str, float | None]]
 
 
-def _docker_memory(fields: Fields, _tags: Mapping[str, Any]) -> dict[str, float | None]:
-    return _mapped(fields, _DOCKER_MEMORY)
+def _docker_cpu(fields: Fields, tags: Mapping[str, Any]) -> Values:
+    total = tags.get("cpu", "cpu-total") == "cpu-total"
+    return {SampleKind.CPU: _mapped(fields, _DOCKER_CPU)} if total else {}
 
 
-def _cgroup(fields: Fields, _tags: Mapping[str, Any]) -> dict[str, float | None]:
-    values = _mapped(fields, _CGROUP_CPU)
-    quota, period = fields.get("cpu.max.0"), fields.get("cpu.max.1")
-    if values and quota is not None:
-        cores = limit(number(quota)) if quota != "max" else None
-        values["limit_cores"] = None if cores is None else cores / (number(period) or 100_000.0)
-    return values
+def _docker_memory(fields: Fields, _tags: Mapping[str, Any]) -> Values:
+    return {SampleKind.MEMORY: _mapped(fields, _DOCKER_MEMORY)}
 
 
-_READERS: dict[str, Callable[[Fields, Mapping[str, Any]], dict[str, float | None]]] = {
+def _kubernetes(fields: Fields, _tags: Mapping[str, Any]) -> Values:
+    return {
+        SampleKind.CPU: _mapped(fields, _KUBERNETES_CPU),
+        SampleKind.MEMORY: _mapped(fields, _KUBERNETES_MEMORY),
+    }
+
+
+def _cgroup(fields: Fields, _tags: Mapping[str, Any]) -> Values:
+    return values_of(fields)
+
+
+_READERS: dict[str, Callable[[Fields, Mapping[str, Any]], Values]] = {
     "docker_container_cpu": _docker_cpu,
     "docker_container_mem": _docker_memory,
+    "kubernetes_pod_container": _kubernetes,
     "cgroup": _cgroup,
 }
+_PLUGINS = frozenset({*_READERS, "docker_log", "prometheus"})

@@ -2,9 +2,24 @@
 
 from collections.abc import Sequence
 
-from pipeline.intake.entry import NO_LABELS, Entry, Unwanted, labels, labels_of, line_of, mapping_at, text_at
+from pipeline.intake.entry import (
+    NO_LABELS,
+    Entry,
+    Labels,
+    Unwanted,
+    labels,
+    labels_of,
+    line_of,
+    mapping_at,
+    text_at,
+)
 from pipeline.intake.envelopes.decoder import Decoder, Fields
-from pipeline.intake.envelopes.kubernetes import kubernetes_labels, workload_labels
+from pipeline.intake.envelopes.kubernetes import (
+    has_lifted_labels,
+    kubernetes_labels,
+    lifted_labels,
+    workload_labels,
+)
 from pipeline.intake.record import malformed
 from pipeline.intake.series import Series, number, reading_of
 
@@ -18,15 +33,22 @@ def _decode_log(fields: Fields) -> Sequence[Entry]:
     if meta:
         where, extra = kubernetes_labels(meta), workload_labels(meta)
     else:
-        where = labels(
-            container=fields.get("container_name") or fields.get("CONTAINER_NAME"),
-            container_id=fields.get("container_id"),
-            host=fields.get("host"),
-            service=fields.get("SYSLOG_IDENTIFIER") or fields.get("appname"),
-            image=fields.get("image"),
-        )
+        where = lifted_labels(fields) if has_lifted_labels(fields) else _plain_place(fields)
         extra = labels_of(fields.get("label") or NO_LABELS)
-    return (line_of(fields, ("message",), fields.get("timestamp"), where, text_at(fields, "stream"), extra),)
+    stream, written = text_at(fields, "stream"), fields.get("timestamp")
+    whole = fields.get("_partial") is not True  # with auto_partial_merge = false
+    return (line_of(fields, ("message",), written, where, stream, extra, whole),)
+
+
+def _plain_place(fields: Fields) -> Labels:
+    get = fields.get
+    return labels(
+        container=get("container_name") or get("CONTAINER_NAME"),
+        container_id=get("container_id"),
+        host=get("host"),
+        service=get("SYSLOG_IDENTIFIER") or get("appname"),
+        image=get("image"),
+    )
 
 
 def _is_metric(fields: Fields) -> bool:
