@@ -1,172 +1,61 @@
-"""The composition root: one process, one event loop, all stages. Nothing connects before `run`."""
+"""The composition root: one process, one event loop, its share of the stages. It connects in `run`."""
 
 import asyncio
-import contextlib
 import logging
 import signal
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import faust
-from aiokafka.errors import IllegalStateError, KafkaError
+from kafka.errors import AuthorizationError
+from mode import Service
 
-from agents import log, topics
-from agents.connection import faust_options
-from agents.correlate import Correlate
-from agents.deadletters import DeadLetters
+from agents import log, rights, topics
+from agents.faustapp import RecoveryWatch
 from agents.health import Health
 from agents.intake import IntakeService
-from agents.notify import OWED_SECONDS, Notify
 from agents.outbox import Outbox
+from agents.page.reader import PageReader
+from agents.page.site import site_of
+from agents.roles import ALL_ROLES, Role
 from agents.settings import Settings, warnings
-from agents.speakers import speaker_of
-from agents.statetable import StateTable
+from agents.stages import Stages
 from agents.telemetry import Telemetry
 from agents.web import WebServer
 
 STOP_SECONDS = 12.0
 """How long a stop may take before it is cut short; what was not committed is read again."""
 
-UNFINISHED_SECONDS = 5.0
-"""How long a stop or a rebalance waits for records that are being worked on."""
-
 RETRY_SECONDS = 2.0
-LOOK_SECONDS = 2.0
-
-Act = Callable[[], Awaitable[object]]
-Handle = Callable[[Any, Act], Awaitable[None]]
-"""Works off an event; calls what it is given besides when the event need not come again."""
-
-
-class FaustApp(faust.App):
-    """Faust without its command line, its web server and its folders: the tables live in memory."""
-
-    settled = False
-    """Set while stopping, when everything handled has been committed; what follows only closes."""
-
-    checkpoint: Act
-    """What to do before partitions go to others; set by the worker."""
-
-    async def on_first_start(self) -> None:
-        """Faust would make folders for tables on disk here."""
-
-    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
-        # What is not finished is not acknowledged either, and comes again; a rebalance must not wait
-        # for a person's messages to get through.
-        """Wait for the records being worked on, but not for ever."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(UNFINISHED_SECONDS):
-                waiting = asyncio.ensure_future(super()._consumer_wait_empty(consumer, logger))
-                while not waiting.done():
-                    await self.checkpoint()
-                    await asyncio.wait({waiting}, timeout=0.1)
-
-    async def on_stop(self) -> None:
-        """Stop reading, let the agents finish their records, commit."""
-        await super().on_stop()
-        self.settled = True
-
-    def _on_rebalance_when_stopped(self) -> None:
-        # Faust closes the consumer's connections here, from another thread than theirs, and then waits
-        # until its session has expired. The consumer is about to leave the group anyway.
-        """Do nothing about a rebalance that comes while stopping."""
-
-
-class LostStateError(RuntimeError):
-    """Faust could not read a state topic and would go on with less than what was stored."""
-
-
-class _RecoveryWatch(logging.Handler):
-    """Faust reports a state record it cannot read as a warning, and then goes on without it."""
-
-    def __init__(self, fail: Callable[[BaseException], None]) -> None:
-        super().__init__(logging.WARNING)
-        self._fail = fail
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Turn the warning into a failure of the worker."""
-        message = record.getMessage()
-        if message.startswith("Error in recovery"):
-            self._fail(LostStateError(f"a state topic cannot be read, nothing was changed: {message}"))
+CREATE_APART = "as a user who may: undercurrent topics --create; for workers: kafka.declare_topics: false"
 
 
 class Worker:
     """Everything one worker runs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, roles: Iterable[Role]) -> None:
         self._settings = settings
+        self._roles = frozenset(roles)
         self._journal = log.get("worker")
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._handled: dict[Any, int] = {}
         self.telemetry = Telemetry()
-        self.health = Health(("intake", "agents"), settings.web.stall_seconds)
+        self.health = Health(tuple(sorted(self._roles)), settings.web.stall_seconds)
         self.outbox = Outbox(settings)
-        self.web = WebServer(settings.web, self.telemetry, self.health)
-        self.app = FaustApp(settings.app_id, **faust_options(settings))
-        self.intake = IntakeService(settings, self.outbox, self.telemetry, self.health)
-        self._compose()
+        site = site_of(settings, self.telemetry) if settings.page.enabled else None
+        self.reader = None if site is None else PageReader(settings, site.receive)
+        self.web = WebServer(settings.web, self.telemetry, self.health, site)
+        self.stages: Stages | None = None
+        self.services: list[Service] = []
+        """Who works, in the order of the data; a stop goes the same way."""
+        if Role.INTAKE in self._roles:
+            self.services.append(IntakeService(settings, self.outbox, self.telemetry, self.health))
+        if self._roles - {Role.INTAKE}:
+            self.stages = Stages(settings, self._roles, self.outbox, self.telemetry, self.health, self.fail)
+            self.services.append(self.stages.app)
 
-    def _compose(self) -> None:
-        settings, names, app = self._settings, self._settings.topics, self.app
-        dead_letters = DeadLetters(settings, self.outbox, self.telemetry)
-        domains = StateTable(app, topics.DOMAINS_TABLE, names.partitions)
-        told = StateTable(app, topics.TOLD_TABLE, names.partitions)
-        correlate = Correlate(
-            settings,
-            domains,
-            self.outbox,
-            dead_letters,
-            self.telemetry,
-            lambda tp: app.consumer.highwater(tp),
-        )
-        speaker = speaker_of(settings, self.telemetry.heard)
-        notify = Notify(settings, told, dead_letters, speaker, self.telemetry)
-        app.checkpoint = correlate.checkpoint
-        self._agent("correlate", names.signals, correlate.handle)
-        self._agent("notify", names.changes, notify.handle)
-        app.task(self._guarded(speaker.start))
-        app.timer(OWED_SECONDS, name="owed")(self._guarded(notify.pay))
-        app.timer(LOOK_SECONDS, name="look")(self._look)
-        app.service(self.intake)  # type: ignore[arg-type]  # Faust takes an instance as well
-
-        async def forget(*_: Any, **__: Any) -> None:
-            correlate.forget()
-            notify.forget()
-            self._handled.clear()
-            self.health.reset("agents")
-            self.telemetry.reassigned("agents")
-
-        app.on_partitions_revoked.connect(forget, weak=False)
-        app.on_partitions_assigned.connect(forget, weak=False)
-
-    def _agent(self, name: str, topic: str, handle: Handle) -> None:
-        """Register an agent whose `handle` says itself when a record is done with.
-
-        Faust by itself acknowledges the record an agent dies on, and starts the agent anew behind it.
-        An exception here is a bug, and skipping a record would hide it: the worker fails instead, and
-        the record is read again by whoever comes next.
-        """
-        channel = self.app.topic(
-            topic,
-            key_serializer="raw",
-            value_serializer="raw",
-            partitions=self._settings.topics.partitions,
-        )
-
-        async def agent(stream: Any) -> None:
-            manual = stream.noack()
-            async for event in manual.events():
-                try:
-                    await handle(event, partial(manual.ack, event))
-                except Exception as error:
-                    self._journal.exception("agent_failed", agent=name, offset=event.message.offset)
-                    self.fail(error)
-                    await asyncio.Event().wait()  # until the process ends
-                self._handled[event.message.tp] = event.message.offset
-
-        self.app.agent(channel, name=name)(agent)
+    @property
+    def settled(self) -> bool:
+        """Whether everything handled has been committed, so that what is left of a stop only closes."""
+        return self.stages is None or self.stages.app.settled
 
     def fail(self, error: BaseException) -> None:
         """End the worker because of `error`; only the first one counts."""
@@ -175,12 +64,15 @@ class Worker:
 
     async def start(self) -> None:
         """Start all stages; returns when the agents have recovered their state and intake reads."""
-        watch = _RecoveryWatch(self.fail)
+        watch = RecoveryWatch(self.fail)
         logging.getLogger("faust.tables.recovery").addHandler(watch)
         await self.web.start()
+        if self.reader is not None:
+            self.reader.start()
         await self.outbox.start()
-        await self.app.start()
-        self._journal.info("started", app_id=self._settings.app_id)
+        for service in reversed(self.services):
+            await service.start()
+        self._journal.info("started", app_id=self._settings.app_id, roles=sorted(self._roles))
 
     async def live(self) -> None:
         """Start, and return when the worker has ended by itself. Raises what ended it."""
@@ -194,61 +86,37 @@ class Worker:
 
     async def _live(self) -> None:
         await self.start()
-        await self.app.wait_until_stopped()
-        reason = self.app.crash_reason
-        if reason is not None:
-            raise reason
+        ends = {asyncio.ensure_future(service.wait_until_stopped()) for service in self.services}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+        for service in self.services:
+            if service.crash_reason is not None:
+                raise service.crash_reason
 
     async def stop(self) -> None:
         """Write, commit and close everything, in the order of the data."""
-        await self.intake.stop()
-        await self.app.stop()
+        for service in self.services:
+            await service.stop()
         await self.outbox.stop()
+        if self.reader is not None:
+            await self.reader.stop()
         await self.web.stop()
 
-    def _guarded(self, act: Act) -> Callable[[], Awaitable[None]]:
-        async def guarded() -> None:
-            try:
-                await act()
-            except Exception as error:
-                self._journal.exception("timer_failed")
-                self.fail(error)
 
-        return guarded
-
-    async def _look(self) -> None:
-        """Feel the pulse of the agents: how far they are and how much is left."""
-        consumer = self.app.consumer
-        ours = {self._settings.topics.signals, self._settings.topics.changes}
-        partitions = {tp for tp in consumer.assignment() if tp.topic in ours}
-        if self.app.rebalancing:
-            return
-        try:
-            ends = await consumer.highwaters(*partitions) if partitions else {}
-            for tp in partitions - self._handled.keys():
-                # Nothing handled yet: the position right after recovery is the committed one.
-                self._handled[tp] = (await consumer.position(tp) or 0) - 1
-        except IllegalStateError:
-            return  # a rebalance came between
-        except KafkaError as error:
-            self._journal.warning("look_failed", error=repr(error))
-            return
-        position = sum(self._handled[tp] + 1 for tp in partitions)
-        lag = sum(max(0, ends[tp] - self._handled[tp] - 1) for tp in partitions)
-        self.telemetry.agents_lag(lag)
-        self.health.beat("agents", position, lag, time.monotonic())
-
-
-async def run(settings: Settings) -> int:
+async def run(settings: Settings, roles: Iterable[Role]) -> int:
     """Run one worker until SIGTERM or SIGINT (returns 0) or a failure (returns 1)."""
     journal = log.get("worker")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    asking = asyncio.ensure_future(_say_rights(settings, frozenset(roles), journal))
     if settings.kafka.declare_topics and not await _topics_stand(settings, stop, journal):
         return 0 if stop.is_set() else 1
-    worker = Worker(settings)
+    worker = Worker(settings, roles)
     code = 0
     life = asyncio.ensure_future(worker.live())
     stopping = asyncio.ensure_future(stop.wait())
@@ -259,13 +127,26 @@ async def run(settings: Settings) -> int:
     else:
         journal.info("stopping")
     life.cancel()
+    asking.cancel()
     try:
         await asyncio.wait_for(worker.stop(), STOP_SECONDS)
         journal.info("stopped")
     except TimeoutError:
-        journal.error("stop_cut_short", seconds=STOP_SECONDS, committed=worker.app.settled)
-        code = code or (0 if worker.app.settled else 1)
+        journal.error("stop_cut_short", seconds=STOP_SECONDS, committed=worker.settled)
+        code = code or (0 if worker.settled else 1)
     return code
+
+
+async def _say_rights(settings: Settings, roles: frozenset[Role], journal: Any) -> None:
+    """Say which rights the worker lacks, all at once. It goes on: they may be granted while it runs."""
+    try:
+        lacking = await asyncio.to_thread(rights.missing, settings, roles)
+    except (topics.KafkaError, OSError):
+        return  # whoever works says so
+    for one in lacking:
+        journal.error(
+            "right_missing", role=one.role, of=f"{one.kind} {one.name}", may_not=one.operations, fix=one.fix
+        )
 
 
 async def _topics_stand(settings: Settings, stop: asyncio.Event, journal: Any) -> bool:
@@ -274,7 +155,12 @@ async def _topics_stand(settings: Settings, stop: asyncio.Event, journal: Any) -
         try:
             findings = await asyncio.to_thread(topics.check, settings, create=True)
         except topics.KafkaError as error:
-            journal.warning("kafka_unreachable", error=repr(error), retry_seconds=RETRY_SECONDS)
+            if isinstance(error, AuthorizationError):
+                journal.error(
+                    "topics_refused", error=repr(error), fix=CREATE_APART, retry_seconds=RETRY_SECONDS
+                )
+            else:
+                journal.warning("kafka_unreachable", error=repr(error), retry_seconds=RETRY_SECONDS)
             await asyncio.wait({asyncio.ensure_future(stop.wait())}, timeout=RETRY_SECONDS)
             continue
         wrong = [finding for finding in findings if finding.fix]
@@ -284,9 +170,9 @@ async def _topics_stand(settings: Settings, stop: asyncio.Event, journal: Any) -
     return False
 
 
-def main(settings: Settings, environ: Mapping[str, str]) -> int:
+def main(settings: Settings, environ: Mapping[str, str], roles: Iterable[Role] = ALL_ROLES) -> int:
     """Run a worker in this process. Returns its exit code."""
     log.configure(settings.log)
     for warning in warnings(settings, environ):
         log.get("worker").warning("settings", problem=warning)
-    return asyncio.run(run(settings))
+    return asyncio.run(run(settings, roles))

@@ -7,20 +7,25 @@ The laws of this stage:
    which readers therefore drop, but it cannot lose one.
 2. The state of a domain carries the offset of the last frame it has consumed; a frame at or below it
    has been seen and is skipped.
-3. A checkpoint stores the domains that got a frame or said something since the one before. Time that
-   passes without a word is not stored: the same signals and the same progress lead to it again.
-4. The watermark of the partition is stored with the state, so that a restarted worker need not wait
-   until everybody has reported.
+3. A checkpoint stores the domains that got a frame or said something since the one before. One that
+   said nothing while time passed is not stored: the partition's time leads it there again.
+4. What is known of time and of readers belongs to the partition, domains or none. It is stored with the
+   offset it stands at, after the domains: so a restarted worker passes over what comes again up to
+   there, and works off the rest at the time it first came.
+5. What an intake writes after others have taken over its partitions is a repetition and is skipped
+   (agents/fence.py).
 """
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from agents import log
 from agents.deadletters import DeadLetters
+from agents.fence import Fence, Reader
 from agents.outbox import Outbox, Outgoing
 from agents.settings import Settings
 from agents.statetable import StateTable
@@ -32,8 +37,17 @@ from schemas import Change, Frame, Progress, Rules, decode, encode
 Acknowledge = Callable[[], Awaitable[object]]
 """Says that a record need not come again."""
 
-PENDING_MAX = 50
-"""Records that wait for a checkpoint, at most: a frame may be a megabyte."""
+PARTITION_KEY = "\0partition-"
+"""Before the number of a partition: the key of its own state, which no domain can have."""
+
+PENDING_BYTES_MAX = 32_000_000
+"""Records that wait for a checkpoint, in bytes at most."""
+
+CHECKPOINT_SHARE = 0.2
+"""Of the time, at most, that checkpoints take. With a thousand domains in trouble each takes many seconds."""
+
+CHECKPOINT_SECONDS_MAX = 60.0
+"""Between two of them, at most, whatever they take."""
 
 
 @dataclass(slots=True)
@@ -46,23 +60,50 @@ class Seat:
 
 @dataclass(slots=True)
 class Partition:
-    """Everything correlate knows about one partition of undercurrent.signals; pure."""
+    """Everything correlate knows about one partition of undercurrent.signals; pure.
+
+    `position`: offset of the last record that watermark and fence know of. `moved`: it is not stored yet.
+    """
 
     rules: Rules
     watermark: Watermark = field(default_factory=Watermark)
+    fence: Fence = field(default_factory=Fence)
     seats: dict[str, Seat] = field(default_factory=dict)
     second: int | None = None
     unstored: set[str] = field(default_factory=set)
+    position: int = -1
+    moved: bool = False
 
     def restore(self, stored: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        """Take over the stored states of all domains of the partition."""
+        """Take over the stored states of the partition and of all its domains.
+
+        Domains may be ahead of the partition, after a crash between their states and its own: they skip
+        the frames that they know, and time that comes again moves nothing. A domain's copy of the
+        watermark counts only where an older version has stored none for the partition.
+        """
         newest = -1
-        for domain, body in stored:
-            correlator = Correlator.restore(domain, self.rules, body["state"])
-            self.seats[domain] = Seat(correlator, body["offset"])
-            if body["offset"] > newest:
-                newest = body["offset"]
-                self.watermark = Watermark.restore(body["watermark"])
+        own: dict[str, Any] | None = None
+        for key, body in stored:
+            if key.startswith(PARTITION_KEY):
+                own = body
+                continue
+            self.seats[key] = Seat(Correlator.restore(key, self.rules, body["state"]), body["offset"])
+            if own is None:
+                self.fence.learn(body.get("terms", {}))
+                if body["offset"] > newest:
+                    newest = body["offset"]
+                    self.watermark = Watermark.restore(body["watermark"])
+        if own is not None:
+            self.position = own["offset"]
+            self.watermark = Watermark.restore(own["watermark"])
+            self.fence = Fence(dict(own["terms"]))
+
+    def reach(self, offset: int) -> bool:
+        """Go on to this record; False when what is stored knows of it already."""
+        if offset <= self.position:
+            return False
+        self.position, self.moved = offset, True
+        return True
 
     def seen(self, domain: str, offset: int) -> bool:
         """Whether this frame has been consumed before."""
@@ -94,12 +135,19 @@ class Partition:
         return said
 
     def state(self, domain: str) -> dict[str, Any]:
-        """What to store of a domain."""
+        """What to store of a domain. Watermark and terms are for older versions, which look for them here."""
         seat = self.seats[domain]
+        return self._time_and_readers(seat.offset) | {"state": seat.correlator.snapshot()}
+
+    def own_state(self) -> dict[str, Any]:
+        """What to store of the partition itself; to an older version, a domain that stays silent."""
+        return self._time_and_readers(self.position) | {"state": Correlator("", self.rules).snapshot()}
+
+    def _time_and_readers(self, offset: int) -> dict[str, Any]:
         return {
-            "offset": seat.offset,
+            "offset": offset,
             "watermark": self.watermark.snapshot(),
-            "state": seat.correlator.snapshot(),
+            "terms": dict(sorted(self.fence.terms.items())),
         }
 
 
@@ -118,12 +166,16 @@ class Correlate:
         dead_letters: DeadLetters,
         telemetry: Telemetry,
         end_of: Callable[[Any], int | None],
+        hear: Callable[[int, Frame | Progress, float | None], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._end_of = end_of
+        self._hear = hear
         self._clock = clock
         self._pending: dict[int, list[Acknowledge]] = {}
         self._pending_since: dict[int, float] = {}
+        self._pending_bytes: Counter[int] = Counter()
+        self._took_seconds: dict[int, float] = {}  # the last checkpoint of each partition
         self._lock = asyncio.Lock()  # a record and a checkpoint before a rebalance take turns
         self._settings = settings
         self._dead_letters = dead_letters
@@ -137,6 +189,12 @@ class Correlate:
         """Drop everything in memory: after a rebalance the table knows better."""
         self._partitions.clear()
         self._pending.clear()
+        self._pending_bytes.clear()
+
+    def event_times(self) -> dict[int, float]:
+        """How far each partition is, in event time; none for one where that is not known yet."""
+        times = {number: one.watermark.event_time() for number, one in self._partitions.items()}
+        return {number: time for number, time in times.items() if time is not None}
 
     async def handle(self, event: Any, acknowledge: Acknowledge) -> None:
         """Work off one record of undercurrent.signals; returns when all it says is in Kafka."""
@@ -156,6 +214,7 @@ class Correlate:
             if not pending:
                 self._pending_since[message.partition] = self._clock()
             pending.append(acknowledge)
+            self._pending_bytes[message.partition] += len(event.value or b"")
             if self._is_due(message.partition):
                 await self._checkpoint(message.partition)
 
@@ -166,18 +225,28 @@ class Correlate:
                 await self._checkpoint(number)
 
     def _is_due(self, number: int) -> bool:
-        if not self._partitions[number].unstored:
+        partition = self._partitions[number]
+        if not partition.unstored and not partition.moved:
             return True
         waited_seconds = self._clock() - self._pending_since[number]
-        full = len(self._pending[number]) >= PENDING_MAX
-        return full or waited_seconds >= self._settings.correlate.checkpoint_seconds
+        wanted_seconds = self._settings.correlate.checkpoint_seconds
+        due_seconds = max(wanted_seconds, self._took_seconds.get(number, 0.0) / CHECKPOINT_SHARE)
+        full = self._pending_bytes[number] >= PENDING_BYTES_MAX
+        return full or not wanted_seconds or waited_seconds >= min(due_seconds, CHECKPOINT_SECONDS_MAX)
 
     async def _checkpoint(self, number: int) -> None:
-        partition = self._partitions[number]
+        partition, began = self._partitions[number], self._clock()
         for domain in sorted(partition.unstored):
             state = partition.state(domain)
             await self._table.put(number, domain, state["offset"], state)
+            self._telemetry.let_go(partition.seats[domain].correlator.let_go())
         partition.unstored.clear()
+        if partition.moved:  # last: up to there all domains are stored
+            own = partition.own_state()
+            await self._table.put(number, f"{PARTITION_KEY}{number}", own["offset"], own)
+            partition.moved = False
+        self._took_seconds[number] = self._clock() - began
+        self._pending_bytes.pop(number, None)
         for acknowledge in self._pending.pop(number, []):
             await acknowledge()
 
@@ -189,7 +258,7 @@ class Correlate:
         """
         partition = Partition(self._settings.rules)
         partition.restore(self._table.of_partition(message.partition))
-        newest = max((seat.offset for seat in partition.seats.values()), default=-1)
+        newest = max([partition.position, *(seat.offset for seat in partition.seats.values())])
         end = self._end_of(message.tp)
         if end is not None and newest >= end:
             raise StaleStateError(
@@ -212,6 +281,12 @@ class Correlate:
         return frame
 
     async def _work(self, partition: Partition, message: Any, noun: Frame | Progress) -> None:
+        if not partition.reach(message.offset):
+            self._telemetry.redelivered(message.topic)
+            return
+        if not partition.fence.admits(Reader.of(message.headers)):
+            self._telemetry.superseded()
+            return
         if isinstance(noun, Progress):
             said = partition.advance(noun)
         elif partition.seen(noun.domain, message.offset):
@@ -220,6 +295,7 @@ class Correlate:
         else:
             said = {noun.domain: partition.receive(noun, message.offset)}
             self._telemetry.framed(noun)
+        self._hear(message.partition, noun, partition.watermark.event_time())
         for domain, outputs in said.items():
             await self._say(message.partition, domain, outputs)
 

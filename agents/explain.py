@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from agents.letters.reading import letters_in, read
 from agents.past import Past
 from agents.settings import Settings, Topics
 from pipeline.explain import (
@@ -19,6 +20,7 @@ from pipeline.explain import (
     where,
 )
 from pipeline.intake import IntakeConfig, RawRecord
+from pipeline.letters import place
 from pipeline.render.words import Words
 from pipeline.replay import Arrival
 from schemas import Change, DeadLetter, Decision, Origin, Rules, decode
@@ -32,7 +34,6 @@ NEAR_MS = 5_000
 
 N = TypeVar("N", bound=Noun)
 
-_RECORD = re.compile(r"([A-Za-z0-9._-]{1,249}):(\d{1,9}):(\d{1,18})")
 _ID = re.compile(r"([0-9a-f]{16})(?::(\d{1,9}))?")
 
 
@@ -56,9 +57,9 @@ def asked(text: str) -> Asked:
     Raises:
         ValueError: it is none.
     """
-    record = _RECORD.fullmatch(text)
+    record = place(text)
     if record is not None:
-        return Asked(text, Origin(topic=record[1], partition=int(record[2]), offset=int(record[3])))
+        return Asked(text, record)
     said = _ID.fullmatch(text)
     if said is None:
         raise ValueError(
@@ -166,14 +167,15 @@ def explain_kafka(question: Asked, settings: Settings, past: Past, words: Words)
     if record.topic in (names.changes, names.decisions):
         return explain_kafka(_behind(record, names), settings, past, words)
     if record.topic == names.dead_letters:
-        letter = decode(DeadLetter, record.value or b"")
-        return explain_kafka(Asked(where(letter.origin), letter.origin), settings, past, words)
+        letter = read(record.value or b"")
+        about = letter.origin if isinstance(letter, DeadLetter) else letter.of
+        return explain_kafka(Asked(where(about), about), settings, past, words)
     told = trace(record, around, settings.intake_config())
     heard = _hear(past, names, None)
     if told.fate == "dead_letter":
-        heard.letters = [
-            one for one in _decoded(past, names.dead_letters, DeadLetter, heard) if one.origin == told.origin
-        ]
+        letters, unreadable = letters_in(past, names.dead_letters)
+        heard.letters = [one.letter for one in letters if one.letter.origin == told.origin]
+        heard.unreadable += unreadable
     said = heard.said()
     return explain_record(told, concluded(told.told, said), said, words), heard.unreadable
 

@@ -8,12 +8,14 @@ from agents.topics import partition_of
 from schemas import Frame, Sample, Signal, encode
 
 
-def outgoing(frames: Iterable[Frame], topics: Topics) -> Iterator[Outgoing]:
+def outgoing(
+    frames: Iterable[Frame], topics: Topics, headers: tuple[tuple[str, bytes], ...] = ()
+) -> Iterator[Outgoing]:
     """The records to write for `frames`."""
     for frame in frames:
         partition = partition_of(frame.domain, topics.partitions)
         for value in encoded(frame):
-            yield Outgoing(topics.signals, value, frame.domain.encode(), partition)
+            yield Outgoing(topics.signals, value, frame.domain.encode(), partition, headers)
 
 
 def encoded(frame: Frame) -> Iterator[bytes]:

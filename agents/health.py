@@ -25,12 +25,13 @@ class Health:
         self._stall_seconds = stall_seconds
         self._pulses: dict[str, Pulse] = {}
 
-    def beat(self, stage: str, position: int, lag: int, now: float) -> None:
-        """A stage was found at `position` (a sum of offsets) with `lag` records left."""
+    def beat(self, stage: str, position: int, lag: int, now: float) -> bool:
+        """A stage was found at `position` (a sum of offsets) with `lag` records left; does it get on?"""
         before = self._pulses.get(stage)
         moved = before is None or before.position != position or lag == 0
         moved_at = now if moved or before is None else before.moved_at
         self._pulses[stage] = Pulse(position, lag, moved_at, now)
+        return moved
 
     def reset(self, stage: str) -> None:
         """Partitions come and go: not ready, and nothing known, until the next beat."""

@@ -1,7 +1,7 @@
 """Structured logs: one line per event on stderr, JSON when nobody watches.
 
 The libraries' own loggers run through the same lines. Raw log text of the services we watch is
-never logged; what may quote it (a detail of a dead letter) is written at debug level only.
+never logged; what may quote it all the same (an exception, a library) goes through the redactor.
 """
 
 import logging
@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import structlog
 
 from agents.settings import Log
+from pipeline.redact import redactor
 
 QUIET = ("agents", "faust", "mode", "aiokafka", "kafka", "asyncio", "slack_sdk", "aiohttp.access")
 """Libraries that say at `info` what matters to their authors: heard from `warning` up. `agents`: what
@@ -66,12 +67,17 @@ def configure(settings: Log, stream: TextIO = sys.stderr) -> None:
     # Locals of a traceback hold settings and raw log lines: neither form of the log shows them.
     if as_json:
         frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        last += [structlog.processors.ExceptionRenderer(frames), structlog.processors.JSONRenderer()]
+        last += [
+            structlog.processors.ExceptionRenderer(frames),
+            lambda _logger, _method, event: _redacted(event),
+            structlog.processors.JSONRenderer(),
+        ]
     else:
         last += [
             structlog.dev.ConsoleRenderer(
                 colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+            ),
+            lambda _logger, _method, line: _redacted(line),
         ]
     handler = logging.StreamHandler(stream)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
@@ -79,6 +85,17 @@ def configure(settings: Log, stream: TextIO = sys.stderr) -> None:
     logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.level.upper())))
+
+
+def _redacted(value: Any) -> Any:
+    """`value` with every text in it redacted; what is no plain value yet is written as its `repr` first."""
+    if isinstance(value, str):
+        return redactor(emails=True)(value)
+    if isinstance(value, dict):
+        return {name: _redacted(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(inner) for inner in value]
+    return value if isinstance(value, int | float | None) else _redacted(repr(value))
 
 
 def get(stage: str) -> Any:

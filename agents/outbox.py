@@ -31,6 +31,7 @@ class Outgoing:
     value: bytes
     key: bytes | None = None
     partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class TooLargeError(ValueError):
@@ -46,19 +47,22 @@ class Outbox:
         self._journal = log.get("outbox")
 
     async def start(self) -> None:
-        """Connect. Raises KafkaError when no broker answers."""
-        producer = AIOKafkaProducer(
-            **aiokafka_options(self._settings),
-            client_id=f"{self._settings.app_id}-outbox",
-            acks="all",
-            max_request_size=RECORD_BYTES_MAX + 100_000,
-        )
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
-        self._producer = producer
+        """Connect, as soon as a broker answers."""
+        attempt = 0
+        while self._producer is None:
+            producer = AIOKafkaProducer(
+                **aiokafka_options(self._settings),
+                client_id=f"{self._settings.app_id}-outbox",
+                acks="all",
+                max_request_size=RECORD_BYTES_MAX + 100_000,
+            )
+            try:
+                await producer.start()
+                self._producer = producer
+            except KafkaError as error:
+                await producer.stop()
+                await self._pause(attempt, "connect_failed", error)
+                attempt += 1
 
     async def stop(self) -> None:
         """Send what is buffered and disconnect."""
@@ -75,14 +79,15 @@ class Outbox:
         while left:
             left, error = await self._attempt(left)
             if error is not None:
-                pause = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
+                await self._pause(attempt, "write_failed", error)
                 attempt += 1
-                self._journal.warning(
-                    "write_failed", records=len(left), error=repr(error), retry_seconds=pause
-                )
-                await asyncio.sleep(pause)
             elif attempt:
                 self._journal.info("write_recovered", attempts=attempt + 1)
+
+    async def _pause(self, attempt: int, event: str, error: KafkaError) -> None:
+        seconds = BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS) - 1)]
+        self._journal.warning(event, error=repr(error), retry_seconds=seconds)
+        await asyncio.sleep(seconds)
 
     async def _attempt(self, records: Sequence[Outgoing]) -> tuple[list[Outgoing], KafkaError | None]:
         """Try each record once; returns those that Kafka has not confirmed, and one reason."""
@@ -92,7 +97,11 @@ class Outbox:
         for record in records:
             try:
                 sent = await producer.send(
-                    record.topic, record.value, key=record.key, partition=record.partition
+                    record.topic,
+                    record.value,
+                    key=record.key,
+                    partition=record.partition,
+                    headers=list(record.headers),
                 )
                 pending.append((record, sent))
             except MessageSizeTooLargeError as refused:

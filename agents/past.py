@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from agents.connection import brokers
+from agents.connection import kafka_python_options
 from agents.settings import Settings
 from pipeline.intake import RawRecord
 
@@ -32,13 +32,14 @@ class Past:
         self._timeout_seconds = timeout_seconds
         self._deadline = time.monotonic() + timeout_seconds
 
-    def everything(self, topic: str) -> Iterator[RawRecord]:
-        """All records of a topic, from the first to the last that is there now.
+    def everything(self, topic: str, partition: int | None = None) -> Iterator[RawRecord]:
+        """All records of a topic, or of one partition of it, from the first to the last that is there now.
 
         Raises:
             PastError: there is no such topic, or the time is up before the end is reached.
         """
-        places = [TopicPartition(topic, partition) for partition in self._partitions(topic)]
+        wanted = self._partitions(topic) if partition is None else {partition}
+        places = [TopicPartition(topic, number) for number in wanted]
         first, ends = self._bounds(places)
         self._consumer.assign(places)
         for place in places:
@@ -94,7 +95,9 @@ class Past:
                 )
             for records in self._consumer.poll(timeout_ms=round(POLL_SECONDS * 1000)).values():
                 for one in records:
-                    yield RawRecord(one.topic, one.partition, one.offset, one.timestamp, one.key, one.value)
+                    place = (one.topic, one.partition, one.offset)
+                    headers = tuple((name, value or b"") for name, value in one.headers)
+                    yield RawRecord(*place, one.timestamp, one.key, one.value, headers)
 
 
 def _in_time(ask: Callable[[], T], seconds: float) -> T:
@@ -134,7 +137,7 @@ def past(
     isolation = "read_uncommitted" if api_version is not None and api_version < (0, 11) else "read_committed"
     try:
         consumer = KafkaConsumer(
-            bootstrap_servers=brokers(settings),
+            **kafka_python_options(settings),
             client_id="undercurrent-explain",
             group_id=None,
             enable_auto_commit=False,

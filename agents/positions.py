@@ -1,7 +1,7 @@
 """How far intake has come in its raw partitions, kept by Kafka: the offset, and the event time there.
 
 Event time travels with the position, as the note of a commit, so that the next reader of a partition
-that has fallen silent knows what time it is there.
+that has fallen silent knows what time it is there. So does the reader's term (agents/fence.py).
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from agents import log
 from agents.connection import aiokafka_options
 from agents.settings import Settings
-from agents.sources import Place
+from agents.sources import Note, Place
 
 STEP_SECONDS = 10.0
 """Event time that passes over a silent partition is committed in steps of this."""
@@ -24,10 +24,14 @@ STEP_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """`offset`: the next one to read after a restart. `time`: event time reached, None if unknown."""
+    """`offset`: the next one to read after a restart. `time`: event time reached, None if unknown.
+
+    `declared`: a shipper declares the partition's progress, so whoever reads on waits for it as well.
+    """
 
     offset: int
     time: float | None
+    declared: bool = False
 
 
 class Positions:
@@ -39,22 +43,41 @@ class Positions:
         self._group = group
         self._journal = log.get("intake")
         self._committed: dict[Place, Reached] = {}
+        self._term = 0
 
     def forget(self) -> None:
         """Others have the partitions now."""
         self._committed = {}
 
-    async def commit(self, reached: Mapping[Place, Reached]) -> None:
-        """Commit what is new in `reached`.
+    async def claim(self, remembered: Mapping[Place, Note], term: int) -> bool:
+        """Say, where the partitions were left, that they are read in `term` from now on.
+
+        Returns whether Kafka has taken that: if not, they are somebody else's. Raises as `commit`.
+        """
+        self._term = term
+        return await self.commit(
+            {
+                place: Reached(
+                    await self._consumer.position(TopicPartition(*place)), note.time, note.declared
+                )
+                for place, note in remembered.items()
+            }
+        )
+
+    async def commit(self, reached: Mapping[Place, Reached]) -> bool:
+        """Commit what is new in `reached`; returns False when the partitions are not ours any more.
 
         Raises:
             KafkaError: Kafka did not take it; nothing is lost, the records would be read again.
         """
         new = {place: one for place, one in reached.items() if self._is_new(place, one)}
         if not new:
-            return
+            return True
         offsets = {
-            TopicPartition(*place): (one.offset, orjson.dumps({"time": one.time}).decode())
+            TopicPartition(*place): (
+                one.offset,
+                orjson.dumps({"time": one.time, "term": self._term, "declared": one.declared}).decode(),
+            )
             for place, one in new.items()
         }
         try:
@@ -63,10 +86,12 @@ class Positions:
         except (CommitFailedError, IllegalStateError) as error:
             # The group has moved on without this worker: others read these records again.
             self._journal.warning("commit_refused", error=repr(error))
+            return False
+        return True
 
-    async def remembered(self, partitions: Iterable[TopicPartition]) -> dict[Place, float | None]:
-        """Event time at which the last readers left these partitions, None where nobody says."""
-        found: dict[Place, float | None] = {(one.topic, one.partition): None for one in partitions}
+    async def remembered(self, partitions: Iterable[TopicPartition]) -> dict[Place, Note]:
+        """What the last readers of these partitions left behind."""
+        found = {(one.topic, one.partition): Note() for one in partitions}
         if not found:
             return found
         admin = AIOKafkaAdminClient(**aiokafka_options(self._settings))
@@ -77,12 +102,14 @@ class Positions:
             await admin.close()
         for partition, committed in notes.items():
             if committed.offset >= 0 and committed.metadata:
-                found[partition.topic, partition.partition] = orjson.loads(committed.metadata)["time"]
+                body = orjson.loads(committed.metadata)
+                note = Note(body["time"], body.get("term", 0), body.get("declared", False))
+                found[partition.topic, partition.partition] = note
         return found
 
     def _is_new(self, place: Place, reached: Reached) -> bool:
         before = self._committed.get(place)
-        if before is None or before.offset != reached.offset:
+        if before is None or (before.offset, before.declared) != (reached.offset, reached.declared):
             return True
         if reached.time is None:
             return False

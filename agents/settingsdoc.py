@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
@@ -24,7 +25,9 @@ def is_text(kind: Any) -> bool:
     """Whether a variable's text is the value as it stands, instead of YAML for it."""
     if get_origin(kind) is Literal:
         return True
-    return kind in (str, SecretStr) or any(
+    if get_origin(kind) in (dict, tuple):
+        return False
+    return kind in (str, Path, SecretStr) or any(
         is_text(inner) for inner in get_args(kind) if inner is not type(None)
     )
 
@@ -49,6 +52,6 @@ def rows(model: type[BaseModel], prefix: str, secrets: Iterable[tuple[str, ...]]
 
 def _default(info: FieldInfo) -> str:
     value = info.default
-    if value is None or value == ():
+    if value is None or value in ((), {}):
         return "none"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -6,7 +6,7 @@ speed of the wall clock: that is the tick (law 2), and it reaches the core as da
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agents.settings import Intake
@@ -14,6 +14,18 @@ from schemas import SourceProgress
 
 Place = tuple[str, int]
 """A raw topic and a partition of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the last reader of a partition left behind.
+
+    `time`: event time, None if unknown. `term`: 0 where nobody says. `declared`: a shipper declared progress.
+    """
+
+    time: float | None = None
+    term: int = 0
+    declared: bool = False
 
 
 @dataclass(slots=True)
@@ -46,9 +58,9 @@ class Sources:
         self._sources: dict[Place, Source] = {}
         self._last_record_at = now
 
-    def assign(self, remembered: dict[Place, float | None], now: float) -> None:
-        """Start anew with these partitions and the event times their last readers left behind."""
-        self._sources = {place: Source(high, now) for place, high in remembered.items()}
+    def assign(self, remembered: Mapping[Place, Note], now: float) -> None:
+        """Start anew with these partitions, each where its last reader left it."""
+        self._sources = {place: Source(note.time, now, note.declared) for place, note in remembered.items()}
         self._last_record_at = now
 
     def places(self) -> Iterable[Place]:
@@ -74,7 +86,7 @@ class Sources:
     def read(self, place: Place, high: float | None, declared: bool, now: float) -> None:
         """Take over how far the intake has read a partition."""
         source = self._sources[place]
-        source.declared = declared
+        source.declared |= declared  # a new reader has seen no marker yet; its predecessor had
         if high is not None and (source.high is None or high > source.high):
             source.high, source.moved_at = high, now
 
@@ -103,6 +115,13 @@ class Sources:
             reports.append(SourceProgress(source=f"{topic}/{partition}", time=time, holds=holds))
         return tuple(reports)
 
+    def leave(self, now: float) -> tuple[SourceProgress, ...]:
+        """The last report before others take over: until they speak, event time waits for each partition.
+
+        Else it would go on without what comes there meanwhile, and that would be late.
+        """
+        return tuple(one.model_copy(update={"holds": True}) for one in self.report(now))
+
     def too_far_ahead(self) -> set[Place]:
         """Partitions that must wait for the slowest one with lag, so that correlate need not keep
         what they would pour in meanwhile."""
@@ -112,6 +131,12 @@ class Sources:
         limit = min(lagging) + self._settings.alignment_seconds
         return {place for place, one in self._sources.items() if one.high is not None and one.high > limit}
 
+    def declares(self, place: Place, now: float) -> bool:
+        """Whether a shipper declares the progress of a partition, and has not long fallen silent."""
+        return self._declares(self._sources[place], now)
+
+    def _declares(self, source: Source, now: float) -> bool:
+        return source.declared and now - source.moved_at <= self._settings.declared_seconds
+
     def _holds(self, source: Source, now: float) -> bool:
-        declares = source.declared and now - source.moved_at <= self._settings.declared_seconds
-        return declares or source.lag != 0
+        return self._declares(source, now) or source.lag != 0

@@ -10,6 +10,11 @@ no windows, no transactions, no isolated partitions. Three things are not left t
   woke up in the middle of a record may still write what it meant to, after its successor.
 - It carries the name of its table as well: after a rebalance Faust may apply a record that was still
   under way to whichever table came before it.
+
+And it carries the number of its format. While workers are replaced one by one, both versions read what
+the other has written: a new optional key needs no new number, its absence must mean what it meant before.
+A change that an older version would misread raises `FORMAT`, and older workers then end instead of
+going on with half an understanding; reading format n - 1 stays possible for one version.
 """
 
 import zlib
@@ -23,8 +28,15 @@ import orjson
 from agents.connection import STATE_BYTES_MAX
 from agents.topics import STATE_CONFIG
 
+FORMAT = 1
+"""Of the stored objects; those without a number are of format 1."""
+
 RECORD_OVERHEAD_BYTES = 4096
 """Room for key, headers and the batch around a state."""
+
+
+class StateTooNewError(RuntimeError):
+    """A state was written by a version that this one cannot know."""
 
 
 class StateTooLargeError(RuntimeError):
@@ -71,7 +83,7 @@ class StateTable:
             KafkaError: Kafka did not take it.
             StateTooLargeError: it is more than Kafka has been told to take.
         """
-        head = {"table": self._name, "partition": partition, "version": version}
+        head = {"table": self._name, "partition": partition, "version": version, "format": FORMAT}
         value = _packed(head | body)
         if len(value) > STATE_BYTES_MAX - RECORD_OVERHEAD_BYTES:
             raise StateTooLargeError(f"{self._name} {key}: {len(value)} bytes, packed")
@@ -90,7 +102,14 @@ class StateTable:
             return
         head = _unpacked(event.value)
         known = self._stored.get(event.key)
-        if head["table"] == self._name and (known is None or head["version"] >= known.version):
+        if head["table"] != self._name:
+            return
+        if head.get("format", FORMAT) > FORMAT:
+            raise StateTooNewError(
+                f"{self._name} {event.key} is of format {head['format']}, this version knows {FORMAT}: "
+                "go on with the newer version, or delete the state topics"
+            )
+        if known is None or head["version"] >= known.version:
             self._stored[event.key] = Stored(head["partition"], head["version"], event.value)
 
 

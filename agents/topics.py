@@ -31,6 +31,16 @@ STATE_CONFIG = {
 }
 
 
+SOURCES_CONFIG = {
+    # The last word on each source; one that nobody has heard for a week is gone.
+    "cleanup.policy": "compact,delete",
+    "retention.ms": str(7 * 24 * 3600 * 1000),
+    "segment.bytes": str(64 * 1024 * 1024),
+    "segment.ms": "600000",
+    "min.cleanable.dirty.ratio": "0.1",
+}
+
+
 def partition_of(domain: str, partitions: int) -> int:
     """Partition of a domain: Kafka's default partitioner (murmur2) over the UTF-8 name."""
     hashed: int = murmur2(domain.encode())
@@ -69,6 +79,8 @@ def wanted(settings: Settings) -> tuple[Wanted, ...]:
         Wanted(name, names.partitions, True, {"cleanup.policy": "delete"})
         for name in (names.signals, names.changes, names.decisions)
     ]
+    ours.append(Wanted(names.feedback, names.partitions, True, {"cleanup.policy": "compact"}))
+    ours.append(Wanted(names.sources, names.partitions, True, SOURCES_CONFIG))
     states = [
         Wanted(changelog(settings, table), names.partitions, True, STATE_CONFIG)
         for table in (DOMAINS_TABLE, TOLD_TABLE)
@@ -94,6 +106,14 @@ def check(settings: Settings, *, create: bool) -> list[Finding]:
         return [_finding(topic, described, policies, topic.name in created) for topic in topics]
     finally:
         admin.close()
+
+
+def create_missing(admin: Any, topics: list[Wanted], replicas: int) -> None:
+    """Create those of `topics` that are not there. Raises KafkaError."""
+    there = _described(admin, tuple(topics))
+    missing = [topic for topic in topics if topic.name not in there]
+    if missing:
+        _create(admin, missing, replicas)
 
 
 def _create(admin: Any, topics: list[Wanted], replicas: int) -> None:
@@ -164,4 +184,13 @@ def _finding(topic: Wanted, described: dict[str, int], policies: dict[str, str],
     return Finding(name, f"{verb}, {count} partition{'s' if count != 1 else ''}")
 
 
-__all__ = ["Finding", "KafkaError", "Wanted", "changelog", "check", "partition_of", "wanted"]
+__all__ = [
+    "Finding",
+    "KafkaError",
+    "Wanted",
+    "changelog",
+    "check",
+    "create_missing",
+    "partition_of",
+    "wanted",
+]

@@ -8,12 +8,12 @@ from rich.console import Console
 
 from agents.broker import API_VERSION, embedded_broker
 from agents.commands.options import Speed, load_recording, quiet_kafka, settings_from
-from agents.commands.ship import progress_bar
+from agents.commands.ship_recording import progress_bar
 from agents.demo import DemoError, demo_environment, ended_by_signals, running_worker, wait_for_the_end
-from agents.envelopes import fluent_bit
-from agents.recording import Recording
+from agents.recordings.envelopes import fluent_bit
+from agents.recordings.recording import Recording
+from agents.recordings.ship import Pacer, ShipError, Shipment, shipper
 from agents.settings import Settings
-from agents.ship import Pacer, ShipError, Shipment, shipper
 from pipeline.render.clean import visible
 from pipeline.render.console import WIDTH_MAX, incident_panel
 from pipeline.render.words import catalogue

@@ -11,9 +11,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from agents.arrivals import lay_out, layout_of
 from agents.commands.options import (
-    ApiVersion,
+    api_version_option,
     config_option,
     is_split,
     load_recording,
@@ -21,10 +20,11 @@ from agents.commands.options import (
     shipper_option,
     split_option,
 )
-from agents.envelopes import ENVELOPES
 from agents.explain import Asked, UnknownError, asked, explain_kafka, explain_recording
 from agents.past import PastError, past
-from agents.replay import Perturbation, perturb
+from agents.recordings.arrivals import lay_out, layout_of
+from agents.recordings.envelopes import ENVELOPES
+from agents.recordings.replay import Perturbation, perturb
 from pipeline.explain import Answer, Line, where
 from pipeline.render.clean import visible
 from pipeline.render.console import WIDTH_MAX
@@ -55,12 +55,7 @@ TEXT_MAX = 600
     metavar="SECONDS",
     help="How long reading Kafka may take.",
 )
-@click.option(
-    "--api-version",
-    type=ApiVersion(),
-    default=None,
-    help="The broker's version, where it cannot be asked (0.10.2 for an embedded broker).",
-)
+@api_version_option
 def explain(
     identity: str,
     recording: Path | None,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from agents.envelopes import ENVELOPES
-from agents.recording import Group, NotARecordingError, Recording, read_recording
+from agents.recordings.envelopes import ENVELOPES
+from agents.recordings.recording import Group, NotARecordingError, Recording, read_recording
+from agents.recordings.ship import MAX_SPEED
 from agents.settings import Settings, SettingsError, load_settings
-from agents.ship import MAX_SPEED
 from pipeline.render.clean import visible
 
 recording_argument = click.argument(
@@ -117,3 +117,11 @@ class ApiVersion(click.ParamType):
             return tuple(int(part) for part in str(value).split("."))
         except ValueError:
             self.fail(f"expected numbers with points, such as 0.10.2, found {value!r}", param, ctx)
+
+
+api_version_option = click.option(
+    "--api-version",
+    type=ApiVersion(),
+    default=None,
+    help="The broker's version, where it cannot be asked (0.10.2 for an embedded broker).",
+)

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from agents.commands.options import config_option, groups, settings_from
-from agents.judge import Judged
-from agents.recording import Group
-from agents.replay import Perturbation
-from agents.score import Case, CorpusError, judge_all, read_corpus, reseeded
+from agents.recordings.recording import Group
+from agents.recordings.replay import Perturbation
+from agents.scoring.judge import Judged
+from agents.scoring.score import Case, CorpusError, judge_all, read_corpus, reseeded
+from agents.scoring.sum import Score, as_object, below_floors, sum_up
+from agents.scoring.table import as_text, replace_marked
 from agents.settings import Settings
-from agents.sum import Score, as_object, below_floors, sum_up
-from agents.table import as_text, replace_marked
 from pipeline.render.clean import visible
 
 WRITTEN = (Path("README.md"), Path("docs/score.md"))
@@ -103,7 +103,7 @@ def score(
         _print_worst(judged)
     if write:
         _write(total)
-    _hold(total, floors)
+    _hold(below_floors(total, metrics_delay) if floors else [])
 
 
 def _judged(cases: list[Case], settings: Settings, perturbation: Perturbation, jobs: int) -> list[Judged]:
@@ -132,9 +132,8 @@ def _write(total: Score) -> None:
             )
 
 
-def _hold(total: Score, floors: bool) -> None:
-    """With floors: say which are not reached and exit with 1."""
-    below = below_floors(total) if floors else []
+def _hold(below: list[str]) -> None:
+    """Say which figures are below their floors, and exit with 1 if any is."""
     for line in below:
         click.echo(line, err=True)
     if below:

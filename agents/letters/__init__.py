@@ -1,0 +1,1 @@
+"""Dead letters as people handle them: `reading` lists what is kept, `retrying` puts records back."""

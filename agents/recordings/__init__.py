@@ -1,0 +1,1 @@
+"""Recordings: the telemetry of an outage as files, laid out as shippers write it, shipped or replayed."""

@@ -1,0 +1,1 @@
+"""How often the diagnosis is right: cases with known truth, judged and summed up."""

@@ -1,0 +1,328 @@
+"""Follows log files through rotation and restarts.
+
+Laws: a line is given again until Kafka has it. What is given again is the same to the last byte. The file
+itself is the buffer: nothing is read ahead of Kafka by more than a round. Only what was rotated away and may
+be deleted next is copied into the state folder while Kafka is away, up to a bound.
+"""
+
+import glob
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from agents import log
+from agents.shippers import rotation
+from agents.shippers.containers import Container, of_log_file
+from agents.shippers.lines import Origin, hashed, records, whole
+from agents.shippers.page import Figures
+from agents.shippers.places import MARK_BYTES, Place, State, digest
+from agents.shippers.source import ROUND_BYTES_MAX, Outgoing
+
+CHUNK_BYTES = 512 * 1024
+QUIET_SECONDS = 5.0
+"""A file that was rotated away and not written to for so long is complete."""
+
+FINISHED_MAX = 16
+"""Finished generations that are remembered per path, so that their files are not taken for new ones."""
+
+CLOCK_TICK_NS = 10_000_000
+"""The clock that files are dated by is coarser than the one we read."""
+
+now_ns = time.time_ns  # the moment a line was read, which dates lines that bear no time of their own
+
+
+class Tail:
+    """A source that follows the files matching `patterns`.
+
+    `from_end`: files that are there at the very first start are read from their end. `name`: path → the
+    container; `buffer_bytes_max`: bound of what is copied because it was rotated away.
+    """
+
+    def __init__(
+        self,
+        patterns: tuple[str, ...],
+        state: State,
+        host: str,
+        figures: Figures,
+        *,
+        from_end: bool = False,
+        buffer_bytes_max: int = 1 << 30,
+        name: Callable[[str], Container] = of_log_file,
+    ) -> None:
+        self._patterns = patterns
+        self._state = state
+        self._host = host
+        self._figures = figures
+        self._buffer_bytes_max = buffer_bytes_max
+        self._name = name
+        self._places = state.read()
+        self._open: dict[str, BinaryIO] = {}
+        self._from_end = from_end and not self._places
+        self._out: list[tuple[Place, int, str]] = []
+        self._complained: set[str] = set()
+        for place in self._places:
+            if not place.finished:
+                self._reopen(place)
+
+    def take(self) -> list[Outgoing]:
+        """Read what is new, oldest generations first, up to the bound of a round."""
+        self._scan()
+        found: list[Outgoing] = []
+        room = ROUND_BYTES_MAX
+        self._out = []
+        for place in self._followed():
+            if room <= 0:
+                break
+            data = self._read(place)
+            if data:
+                room -= len(data)
+                self._out.append((place, place.offset + len(data), place.before_after(data)))
+                found += records(data, place.offset, place.read_ns, self._origin(place))
+        if self._out:
+            self._state.write(self._places)
+        return found
+
+    def done(self) -> None:
+        """Kafka has the round: what was rotated away and is complete is let go."""
+        for place, offset, before in self._out:
+            place.offset, place.before = offset, before
+            place.until = max(place.until, offset)
+        self._out = []
+        self._state.write(self._places)
+
+    def waiting(self) -> None:
+        """Save what was rotated away, for the rotation may delete it before Kafka is back."""
+        self._scan()
+        changed = False
+        for place in self._followed():
+            if place.rotated and place.buffer is None and self._is_over(place):
+                changed |= self._save(place)
+        if changed:
+            self._state.write(self._places)
+
+    def backlog_bytes(self) -> int:
+        """Bytes of open files that are not in Kafka."""
+        self._figures.stands(files=len(self._open), buffer_bytes=self._buffered_bytes())
+        return sum(max(0, self._size(place) - place.offset) for place in self._followed())
+
+    def close(self) -> None:
+        """Write down the places and close the files."""
+        self._state.write(self._places)
+        for file in self._open.values():
+            file.close()
+        self._open = {}
+        self._state.close()
+
+    def _followed(self) -> list[Place]:
+        """Generations with something to come, the oldest first."""
+        return [place for place in self._places if place.id in self._open]
+
+    def _origin(self, place: Place) -> Origin:
+        return Origin(place.id, hashed(self._host, place.path).encode(), self._host, self._name(place.path))
+
+    def _read(self, place: Place) -> bytes:
+        """The bytes of the next round, noted in `place`; those of a round that was out, once more."""
+        file = self._open[place.id]
+        if place.head_bytes == 0 and place.offset == 0:
+            self._recognise(place, file)
+        once_more = place.until > place.offset
+        data = place.read(file, place.until - place.offset if once_more else CHUNK_BYTES)
+        if data is None:
+            return b""  # truncated this very moment: the next look at its path will find out
+        if once_more:
+            place.until = place.offset + len(data)
+            return data
+        complete = place.rotated and self._is_over(place)
+        if not data and complete:
+            self._finish(place)
+        length = whole(data, complete)
+        if length:
+            place.until = place.offset + length
+            place.read_ns = now_ns()
+            place.modified_ns = max(place.modified_ns, os.fstat(file.fileno()).st_mtime_ns)
+        return data[:length]
+
+    def _scan(self) -> None:
+        """Look what is at each path now."""
+        first, self._from_end = self._from_end, False
+        matched = sorted({path for pattern in self._patterns for path in glob.glob(pattern, recursive=True)})
+        paths = [path for path in matched if path in self._patterns or not rotation.looks_rotated(path)]
+        if not paths and not self._places and not self._complained:
+            self._complained.add("")
+            log.get("ship").warning("no file is there yet; waiting for one", files=self._patterns)
+        known = len(self._places)
+        for path in paths:
+            self._look_at(path, first)
+        for place in self._followed():
+            if not place.rotated and place.path not in paths:
+                place.rotated = True  # its path is empty: renamed, or deleted while it is open here
+        if len(self._places) != known:
+            self._state.write(self._places)
+
+    def _complain(self, path: str, error: OSError) -> None:
+        """Say once that a file cannot be read."""
+        if path not in self._complained:
+            self._complained.add(path)
+            self._figures.failed_reading()
+            log.get("ship").error("a file cannot be read", path=path, error=error.strerror)
+
+    def _look_at(self, path: str, from_end: bool) -> None:
+        try:
+            file = open(path, "rb", buffering=0)  # noqa: SIM115 - stays open as long as it is followed
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._complain(path, error)
+            return
+        last = next((place for place in reversed(self._places) if place.path == path), None)
+        status = os.fstat(file.fileno())
+        if last is None:
+            begun = self._begin(path, file, status.st_size if from_end else 0)
+            begun.modified_ns = now_ns() - CLOCK_TICK_NS  # rotated files from before are nobody's business
+            return
+        is_same = (status.st_dev, status.st_ino) == (last.device, last.inode) and last.is_in(file)
+        if is_same and last.buffer is None:
+            if not last.is_known_by_content:
+                self._catch_up(
+                    last, before=True
+                )  # it was empty when last seen, and may have been filled and emptied
+            last.rotated = False
+            if last.id in self._open:
+                file.close()
+            else:
+                last.finished = False
+                self._open[last.id] = file
+            return
+        self._rotated_away(last)
+        self._catch_up(last)
+        self._begin(path, file, 0)
+
+    def _catch_up(self, last: Place, *, before: bool = False) -> None:
+        """Begin with the files that came and went since `last` was read; `before`: they are older."""
+        at = self._places.index(last) + (not before)
+        held = {rotation.number(file) for file in self._open.values()}
+        for older in rotation.unseen(last, self._places, held):
+            self._begin(last.path, older, 0, rotated=True, at=at)
+            at += 1
+
+    def _known(self) -> set[tuple[int, int]]:
+        return {(place.device, place.inode) for place in self._places}
+
+    def _rotated_away(self, place: Place) -> None:
+        """`place` no longer lies at its path: go on with it where it lies now."""
+        was_open = self._open.get(place.id)
+        place.rotated = True
+        if place.finished or place.buffer is not None or (was_open is not None and place.is_in(was_open)):
+            return
+        size = place.until if was_open is None else max(place.until, place.offset)
+        if was_open is not None:
+            was_open.close()
+            del self._open[place.id]
+        self._reopen(place, size)
+
+    def _reopen(self, place: Place, size: int | None = None) -> None:
+        """Open the file that holds a place that is known from before."""
+        if place.buffer is not None:
+            try:
+                self._open[place.id] = (self._state.folder / place.buffer).open("rb", buffering=0)
+            except OSError:
+                if place.until > place.offset:
+                    self._lose(place, place.until)
+                place.finished = True  # it is deleted when it is shipped, a moment before that is written
+            return
+        found = rotation.find(place, self._known() - {(place.device, place.inode)})
+        if found is None:
+            self._lose(place, size or place.until)
+            return
+        status = os.fstat(found.fileno())
+        place.device, place.inode = status.st_dev, status.st_ino
+        self._open[place.id] = found
+
+    def _lose(self, place: Place, size: int) -> None:
+        """The file is gone with whatever was not read of it."""
+        place.rotated = place.finished = True
+        lost = max(0, size - place.offset)
+        place.until = place.offset
+        if lost:
+            self._figures.lost(lost)
+        log.get("ship").warning(
+            "a file was deleted or truncated before its end was read", path=place.path, bytes_at_least=lost
+        )
+
+    def _begin(
+        self, path: str, file: BinaryIO, offset: int, *, rotated: bool = False, at: int | None = None
+    ) -> Place:
+        """Follow a generation; `at`: its place among the others, which are in order of age."""
+        status = os.fstat(file.fileno())
+        place = Place(
+            id=hashed(self._host, path, status.st_dev, status.st_ino, now_ns()),
+            path=path,
+            real=os.path.realpath(path),
+            device=status.st_dev,
+            inode=status.st_ino,
+            offset=offset,
+            until=offset,
+            rotated=rotated,
+        )
+        self._recognise(place, file)
+        place.before = digest(file, max(0, offset - MARK_BYTES), offset)
+        self._places.insert(len(self._places) if at is None else at, place)
+        self._open[place.id] = file
+        return place
+
+    def _recognise(self, place: Place, file: BinaryIO) -> None:
+        """Note what `place` can be recognised by."""
+        place.head_bytes = min(MARK_BYTES, os.fstat(file.fileno()).st_size)
+        place.head = digest(file, 0, place.head_bytes)
+        place.modified_ns = max(place.modified_ns, os.fstat(file.fileno()).st_mtime_ns)
+
+    def _finish(self, place: Place) -> None:
+        self._open.pop(place.id).close()
+        place.finished = True
+        if place.buffer is not None:
+            (self._state.folder / place.buffer).unlink(missing_ok=True)
+        finished = [one for one in self._places if one.path == place.path and one.finished]
+        for old in finished[:-FINISHED_MAX]:
+            self._places.remove(old)
+
+    def _is_over(self, place: Place) -> bool:
+        """Whether nobody writes to a rotated file any more: it is quiet, and its successor is written to."""
+        if place.buffer is not None:
+            return True
+        status = os.fstat(self._open[place.id].fileno())
+        if now_ns() - status.st_mtime_ns <= QUIET_SECONDS * 1e9:
+            return False
+        newest = next(one for one in reversed(self._places) if one.path == place.path)
+        return newest is place or status.st_nlink == 0 or newest.is_known_by_content
+
+    def _save(self, place: Place) -> bool:
+        """Copy the rest of a file into the state folder, if it fits."""
+        rest = self._size(place) - place.offset
+        if rest <= 0 or self._buffered_bytes() + rest > self._buffer_bytes_max:
+            return False
+        name = f"{place.id}.rest"
+        partial = self._state.folder / f"{name}.partial"
+        source = Path(f"/proc/self/fd/{self._open[place.id].fileno()}")
+        with source.open("rb") as rest_of, partial.open("wb") as copy:
+            rest_of.seek(place.offset)
+            shutil.copyfileobj(rest_of, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        partial.replace(self._state.folder / name)
+        place.buffer, place.base = name, place.offset
+        self._open.pop(place.id).close()
+        self._reopen(place)
+        return True
+
+    def _size(self, place: Place) -> int:
+        return place.base + os.fstat(self._open[place.id].fileno()).st_size
+
+    def _buffered_bytes(self) -> int:
+        return sum(
+            os.fstat(self._open[place.id].fileno()).st_size
+            for place in self._followed()
+            if place.buffer is not None
+        )
