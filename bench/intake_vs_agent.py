@@ -30,11 +30,11 @@ from confluent_kafka import Producer
 
 from agents.broker import embedded_broker
 from agents.connection import faust_options
-from agents.envelopes import fluent_bit, wrap_line
 from agents.health import Health
 from agents.intake import IntakeService
 from agents.outbox import Outbox
-from agents.recording import Group, LogLine, read_recording
+from agents.recordings.envelopes import fluent_bit, wrap_line
+from agents.recordings.recording import Group, LogLine, read_recording
 from agents.settings import Settings
 from agents.telemetry import Telemetry
 from pipeline.intake import Counts, Intake, RawRecord

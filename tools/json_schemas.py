@@ -1,4 +1,4 @@
-"""JSON Schemas of every record Undercurrent writes, from its models: `make schemas`.
+"""JSON Schemas of every record Undercurrent writes, and the page's API, from the models: `make schemas`.
 
 One file per record in docs/schemas/, named by the record's `type`. `rules` is no record: it is the
 part of the settings file that tunes the core.
@@ -8,11 +8,35 @@ import json
 import sys
 from pathlib import Path
 
-from schemas import WIRE_VERSION, Change, DeadLetter, Decision, Frame, Progress, Rules
+from pipeline.page.openapi import document
+from schemas import (
+    WIRE_VERSION,
+    Change,
+    DeadLetter,
+    DeadLetterRetry,
+    Decision,
+    EventTime,
+    Feedback,
+    Frame,
+    Heard,
+    Progress,
+    Rules,
+)
 from schemas.base import Noun
 
-RECORDS: tuple[type[Noun], ...] = (Frame, Progress, Change, Decision, DeadLetter)
+RECORDS: tuple[type[Noun], ...] = (
+    Frame,
+    Progress,
+    Change,
+    Decision,
+    Feedback,
+    Heard,
+    EventTime,
+    DeadLetter,
+    DeadLetterRetry,
+)
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schemas"
+OPENAPI = FOLDER.parent / "openapi.json"
 
 
 def documents() -> dict[str, str]:
@@ -26,6 +50,11 @@ def documents() -> dict[str, str]:
         + "\n"
         for name, body in bodies.items()
     }
+
+
+def openapi() -> str:
+    """The description of the page's JSON API."""
+    return json.dumps(document(), indent=2) + "\n"
 
 
 def _record_schema(record: type[Noun]) -> dict[str, object]:
@@ -46,6 +75,7 @@ def main() -> None:
             path.unlink()
     for name, text in texts.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
+    OPENAPI.write_text(openapi(), encoding="utf-8")
     sys.stdout.write(f"{len(texts)} schemas written to {FOLDER}\n")
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
-from agents.linetime import written_at
-from agents.recording import Group, LogLine, Reading, Recording, read_recording
-from agents.scenarios import Scenario, play, read_scenarios, recording_of
+from agents.recordings.linetime import written_at
+from agents.recordings.recording import Group, LogLine, Reading, Recording, read_recording
+from agents.scoring.scenarios import Scenario, play, read_scenarios, recording_of
 
 CORPUS = Path("corpus")
 PAGE = Path("docs/score.md")

@@ -9,12 +9,14 @@ from agents import telemetry
 from agents.rulesdoc import documented_yaml, tables
 from agents.settings import PREFIX, SECRETS, Settings
 from agents.settingsdoc import rows
+from agents.shippers import page as shipper
 from schemas import Rules
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = "| key | variable | default | meaning |\n|---|---|---|---|\n"
 TABLES = "<!-- What follows is written by python -m tools.settings_docs. -->\n\n"
 METRICS_TABLE = "| metric | type | labels | meaning |\n|---|---|---|---|\n"
+SHIPPER_TABLE = "| metric | type | meaning |\n|---|---|---|\n"
 RULES = "# Thresholds and windows of the core.\n"
 
 
@@ -26,10 +28,19 @@ def metric_rows() -> list[str]:
     ]
 
 
+def shipper_rows() -> list[str]:
+    """The same for the metrics of the shippers, which have no labels."""
+    return [
+        f"| `{shipper.PREFIX}{name}` | {kind.__name__.lower()} | {meaning} |"
+        for name, (kind, meaning) in shipper.METRICS.items()
+    ]
+
+
 def main() -> None:
     """Write the files anew, leaving alone what stands around the generated parts."""
     _replace_table(ROOT / "docs" / "settings.md", TABLE, rows(Settings, PREFIX, SECRETS))
     _replace_table(ROOT / "docs" / "metrics.md", METRICS_TABLE, metric_rows())
+    _replace_table(ROOT / "docs" / "metrics.md", SHIPPER_TABLE, shipper_rows())
     example = ROOT / "undercurrent.example.yaml"
     before, _, _ = example.read_text(encoding="utf-8").partition(RULES)
     example.write_text(f"{before}{RULES}{documented_yaml(Rules())}", encoding="utf-8")
@@ -41,8 +52,9 @@ def main() -> None:
 
 def _replace_table(page: Path, head: str, lines: list[str]) -> None:
     before, _, after = page.read_text(encoding="utf-8").partition(head)
-    rest = after[after.index("\n\n") + 2 :] if after.startswith("|") else after.lstrip("\n")
-    page.write_text(f"{before}{head}" + "\n".join(lines) + f"\n\n{rest}", encoding="utf-8")
+    rest = after.partition("\n\n")[2] if after.startswith("|") else after.lstrip("\n")
+    text = f"{before}{head}" + "\n".join(lines) + f"\n\n{rest}"
+    page.write_text(f"{text.rstrip()}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
