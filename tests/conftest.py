@@ -1,20 +1,25 @@
 """What all tests share: a real Kafka, and a plain word about the tests that had to be left out."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from tests import needs
 from tests.kafka import broker
 
-REQUIRE_KAFKA = bool(os.environ.get("UNDERCURRENT_REQUIRE_KAFKA"))
+pytest_plugins = ("tests.golden",)
+
+# How long an example takes says nothing where four processes share two cores.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
 FIXTURES = {"kafka", "kafka_broker"}
-LEFT_OUT = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Bootstrap address of a real broker that all tests share: take topic names of your own."""
+    """Bootstrap address of a real broker that all tests of a process share: take topic names of your own."""
     server = broker.KafkaBroker()
     try:
         server.start()
@@ -38,35 +43,45 @@ def kafka_broker(request: pytest.FixtureRequest) -> Iterator[broker.KafkaBroker]
         server.close(keep_log=request.session.testsfailed > failed_before)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Where all programs are required, end before the first test if one is missing."""
+    if not hasattr(config, "workerinput"):  # a worker of xdist: its master has looked
+        needs.require_all()
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs a real Kafka, and leave it out where the machine cannot run one."""
+    """Mark what needs a real Kafka, leave out what needs a program that is not there, share the work out."""
     for item in items:
         if FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
-    marked = [item for item in items if item.get_closest_marker("kafka")]
-    lacking = broker.missing() if marked else None
-    if lacking is None:
-        return
-    if REQUIRE_KAFKA:
-        raise pytest.UsageError(
-            f"UNDERCURRENT_REQUIRE_KAFKA is set and {lacking}: {len(marked)} tests cannot run; "
-            + broker.HOW_TO_GET
-        )
-    for item in marked:
-        item.add_marker(pytest.mark.skip(reason=f"needs a real Kafka, and {lacking}"))
-    config.stash[LEFT_OUT] = len(marked)
+        if item.get_closest_marker("kafka"):
+            item.add_marker(pytest.mark.needs("kafka"))
+    needs.leave_out(items)
+    if config.getoption("loadgroup", default=False):
+        _share_out(items)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def _share_out(items: list[pytest.Item]) -> None:
+    """For the processes of xdist: slow tests one by one and first, the others by their files."""
+    for item in items:
+        if not item.get_closest_marker("slow") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(item.config.rootpath))))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say plainly which tests were left out, and how to get them."""
-    if config.stash.get(LEFT_OUT, 0) == 0:
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons: dict[str, list[str]] = {}
+    for report in reports:
+        _, found, why = str(report.longrepr[2]).partition(needs.LEFT_OUT)
+        if found:
+            reasons.setdefault(why, []).append(report.nodeid)
+    if not reasons:
         return
-    left_out = [
-        report
-        for report in terminalreporter.stats.get("skipped", [])
-        if "needs a real Kafka" in str(report.longrepr)
-    ]
     terminalreporter.section("tests left out")
-    for report in left_out:
-        terminalreporter.line(report.nodeid)
-    terminalreporter.line(f"{len(left_out)} tests need a real Kafka. To get them: {broker.HOW_TO_GET}.")
+    for why, names in sorted(reasons.items()):
+        terminalreporter.line(f"{len(names)} tests, because {why}:")
+        for name in sorted(names):
+            terminalreporter.line(f"  {name}")

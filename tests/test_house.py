@@ -15,7 +15,6 @@ from pathlib import Path
 
 import orjson
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from agents.cli import COMMANDS, main
@@ -179,7 +178,7 @@ def test_pages_the_program_speaks_of_exist() -> None:
 def test_the_lock_pins_every_dependency_by_hash() -> None:
     """requirements.lock has all direct dependencies, each pinned and hashed, and names no index."""
     lock = (ROOT / "requirements.lock").read_text()
-    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE))
+    pinned = re.findall(r"^([a-z0-9-]+)==\S+", lock, re.MULTILINE)  # some twice: one line for each Python
     project = PYPROJECT["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     names = {re.split(r"[^A-Za-z0-9._-]", item)[0].lower().replace("_", "-") for item in wanted}
@@ -188,20 +187,3 @@ def test_the_lock_pins_every_dependency_by_hash() -> None:
     assert len(entries) == len(pinned)
     assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
     assert not re.search(r"://|^-", lock, re.MULTILINE)
-
-
-def test_compose_starts_a_worker_that_can_reach_its_kafka() -> None:
-    """docker-compose.yaml has Kafka, topics and a worker; each waits for what it needs and exists."""
-    services = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
-    assert set(services) == {"kafka", "topics", "worker"}
-    for name, service in services.items():
-        assert ("image" in service) != ("build" in service), name
-        for needed in service.get("depends_on", {}):
-            assert needed in services, name
-    assert services["worker"]["depends_on"]["topics"]["condition"] == "service_completed_successfully"
-    assert services["topics"]["depends_on"]["kafka"]["condition"] == "service_healthy"
-    listeners = services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
-    for name in ("topics", "worker"):
-        assert f"://{services[name]['environment']['UNDERCURRENT_BROKERS']}" in listeners
-        assert services[name]["command"][0] in COMMANDS
-    assert services["worker"]["read_only"]

@@ -12,8 +12,11 @@ from schemas import (
     ChangeKind,
     DeadLetter,
     DeadLetterReason,
+    DeadLetterRetry,
     Decision,
+    EventTime,
     Frame,
+    Heard,
     Incident,
     IncidentState,
     Observation,
@@ -22,6 +25,7 @@ from schemas import (
     Progress,
     Sample,
     SampleKind,
+    SourceKind,
     SourceProgress,
     Symptom,
     SymptomKind,
@@ -79,7 +83,13 @@ RECORDS: list[Noun] = [
         detail="a \ufffd \u0000",
         value_base64="AA==",
         size_bytes=1,
+        key_base64="AA==",
+        redacted=True,
+        retry_of=ORIGIN,
     ),
+    DeadLetterRetry(of=ORIGIN, to=ORIGIN),
+    Heard(partition=1, domain="d", kind=SourceKind.CPU, place="registry-a", at=1.5, interval_seconds=15.0),
+    EventTime(partition=1, at=1.5),
 ]
 
 

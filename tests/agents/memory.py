@@ -1,6 +1,6 @@
 """What stands behind an agent, in memory: its topics, its table, and the events it is handed."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -49,20 +49,33 @@ class Kafka:
         return [(key, body) for key, body in stored if body["partition"] == partition]
 
 
-def event(value: bytes | None, key: bytes | None, offset: int, partition: int) -> Any:
+def event(
+    value: bytes | None,
+    key: bytes | None,
+    offset: int,
+    partition: int,
+    headers: tuple[tuple[str, bytes], ...] = (),
+) -> Any:
     """A record as Faust hands it to an agent."""
     message = SimpleNamespace(
-        topic="undercurrent.signals", partition=partition, offset=offset, key=key, tp=("signals", partition)
+        topic="undercurrent.signals",
+        partition=partition,
+        offset=offset,
+        key=key,
+        tp=("signals", partition),
+        headers=headers,
     )
     return SimpleNamespace(message=message, value=value)
 
 
-async def hand(agent: Correlate | Notify, record: Any) -> bool:
-    """Hand one record to the agent; says whether it was acknowledged."""
+async def hand(
+    agent: Correlate | Notify, record: Any, door: Callable[..., Awaitable[None]] | None = None
+) -> bool:
+    """Hand one record to the agent, by its `handle` or another door; says whether it was acknowledged."""
     acknowledged = []
 
     async def acknowledge() -> None:
         acknowledged.append(record)
 
-    await agent.handle(record, acknowledge)
+    await (door or agent.handle)(record, acknowledge)
     return bool(acknowledged)

@@ -1,9 +1,9 @@
 """A recording as its records lie on the raw topics, for tests that need real input without Kafka."""
 
-from agents.envelopes import fluent_bit
-from agents.recording import Recording
+from agents.recordings.envelopes import fluent_bit
+from agents.recordings.recording import Recording
+from agents.recordings.ship import Shipment
 from agents.settings import Settings
-from agents.ship import Shipment
 from pipeline.replay import Arrival
 
 

@@ -89,3 +89,26 @@ def test_the_locals_of_a_traceback_stay_out_of_the_log(form: str) -> None:
         root.setLevel(level)
     assert "the reply was no JSON" in stream.getvalue()
     assert "xoxb-secret" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_secret_that_an_error_quotes_is_not_written(form: str) -> None:
+    """Exceptions and libraries may quote what they choke on, in either form of the log."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    try:
+        log.configure(Log(level="info", format="json" if form == "json" else "text"), stream)
+        try:
+            raise ValueError("cannot read Authorization: Bearer abcdef123456 of jane@example.com")
+        except ValueError as error:
+            log.get("intake").exception("failed", error=error, tried=["https://u:hunter2@s3/"], left=3)
+        logging.getLogger("elsewhere").warning("token=%s", "s3cr3ts3cr3t")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    text = stream.getvalue()
+    assert "ValueError" in text
+    assert [one for one in ("abcdef123456", "jane", "hunter2", "s3cr3t") if one in text] == []
+    if form == "json":
+        assert orjson.loads(text.splitlines()[0])["left"] == 3

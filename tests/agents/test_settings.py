@@ -175,6 +175,32 @@ def test_a_token_without_a_channel_gets_a_warning() -> None:
     assert any("slack.channel" in line for line in warnings(load_settings(None, environ), environ))
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("security: sasl_ssl", "security sasl_ssl needs kafka.username and UNDERCURRENT_KAFKA_PASSWORD"),
+        ("ca_file: /etc/hostname", "certificates are not used with security plaintext"),
+        ("{security: ssl, cert_file: /etc/hostname}", "cert_file and key_file belong together"),
+        ("{security: ssl, ca_file: /nowhere.pem}", "Path does not point to a file"),
+        ("security: tls", "Input should be 'plaintext', 'ssl', 'sasl_plaintext' or 'sasl_ssl'"),
+    ],
+)
+def test_half_a_connection_is_a_mistake(file: Path, text: str, expected: str) -> None:
+    """What would fail at the first connection, or silently not be used, is told beforehand."""
+    file.write_text(f"kafka: {text}\n" if text.startswith("{") else f"kafka:\n  {text}\n")
+    (problem,) = problems(file)
+    assert expected in problem
+    assert problem.startswith(f"{file}:")
+
+
+def test_a_password_comes_from_the_environment_only(file: Path) -> None:
+    """Kafka's password is a secret like Slack's token."""
+    file.write_text("kafka: {security: sasl_ssl, username: u, password: hush}\n")
+    (problem,) = problems(file, UNDERCURRENT_KAFKA_PASSWORD="right")
+    assert "kafka.password: secrets are not read from files" in problem
+    assert "hush" not in problem
+
+
 def test_check_config_prints_every_problem_and_exits_with_2(file: Path) -> None:
     """The command says what load_settings says, line by line."""
     file.write_text("brokers: ''\nweb:\n  port: no\n")

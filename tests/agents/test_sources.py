@@ -1,7 +1,7 @@
 """Event time of the raw partitions: who holds it back, when it moves by itself, who must wait."""
 
 from agents.settings import Intake
-from agents.sources import Place, Sources
+from agents.sources import Note, Place, Sources
 
 A: Place = ("registry.logs", 0)
 B: Place = ("registry.logs", 1)
@@ -11,7 +11,7 @@ SETTINGS = Intake(idle_seconds=3, alignment_seconds=60, declared_seconds=30)
 def sources(**highs: float | None) -> Sources:
     """Partitions A and B, caught up at clock 0, at these event times."""
     known = Sources(SETTINGS, 0.0)
-    known.assign({A: highs.get("a"), B: highs.get("b")}, 0.0)
+    known.assign({A: Note(highs.get("a")), B: Note(highs.get("b"))}, 0.0)
     for place in (A, B):
         known.moved(place, 10, 10)
     return known
@@ -32,7 +32,7 @@ def test_a_partition_with_lag_holds_event_time_back() -> None:
 def test_a_partition_of_unknown_end_is_not_spoken_of() -> None:
     """Until Kafka has said where it ends nobody may conclude that it is caught up."""
     known = Sources(SETTINGS, 0.0)
-    known.assign({A: 100.0}, 0.0)
+    known.assign({A: Note(100.0)}, 0.0)
     assert report(known, 1.0) == {}
 
 
@@ -70,6 +70,30 @@ def test_a_shipper_that_declares_its_progress_is_waited_for_and_not_for_ever() -
 def test_the_time_of_the_last_reader_is_taken_over() -> None:
     """A partition that fell silent before this worker came is not at time unknown."""
     assert report(sources(a=500.0), 1.0)["registry.logs/0"] == (500.0, False)
+
+
+def test_a_shipper_that_declared_its_progress_is_waited_for_by_the_next_reader() -> None:
+    """Whoever takes over finds nothing left to read and no marker yet: the others must not run ahead."""
+    known = Sources(SETTINGS, 0.0)
+    known.assign({A: Note(100.0, declared=True), B: Note(100.0)}, 0.0)
+    for place in (A, B):
+        known.moved(place, 10, 10)
+    known.read(B, 400.0, False, 1.0)
+    known.records_came(1.0)
+    assert report(known, 2.0) == {"registry.logs/0": (100.0, True), "registry.logs/1": (400.0, False)}
+    known.read(A, 101.0, False, 3.0)  # a record, and still no marker
+    assert known.declares(A, 32.0)
+    assert not known.declares(A, 34.0), "it has fallen silent"
+
+
+def test_who_leaves_lets_event_time_wait_for_who_comes() -> None:
+    """What comes to a partition that nobody reads must not be late when somebody does: also in silence."""
+    known = sources(a=100.0)
+    for now in (1.0, 60.0):
+        before, left = known.report(now), known.leave(now)
+        assert [one.time for one in left] == [one.time for one in before]
+        assert all(one.holds for one in left)
+        assert not any(one.holds for one in before)
 
 
 def test_a_partition_never_goes_back() -> None:

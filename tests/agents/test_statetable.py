@@ -8,10 +8,9 @@ import orjson
 import pytest
 
 from agents import statetable
-from agents.app import FaustApp
-from agents.connection import faust_options
+from agents.faustapp import FaustApp, faust_options
 from agents.settings import load_settings
-from agents.statetable import StateTable, StateTooLargeError
+from agents.statetable import StateTable, StateTooLargeError, StateTooNewError
 
 
 @pytest.fixture
@@ -68,6 +67,17 @@ async def test_damage_is_not_overlooked(table: StateTable, value: bytes) -> None
     """What cannot be read raises, and a worker that hears of it ends."""
     with pytest.raises((zlib.error, KeyError, TypeError)):
         await table._recover(SimpleNamespace(key="a", value=value))
+
+
+async def test_a_state_of_a_later_version_ends_the_worker(table: StateTable) -> None:
+    """Half an understanding is worse than none: whoever rolls back too far is told."""
+    with pytest.raises(StateTooNewError, match="format 2, this version knows 1"):
+        await table._recover(record("a", 1, format=2))
+
+
+async def test_a_state_without_a_format_is_of_the_first(table: StateTable) -> None:
+    """States were written before they bore a number."""
+    assert await recovered(table, record("a", 1, state="old")) == {"a": "old"}
 
 
 async def test_a_state_that_does_not_fit_is_an_error_before_it_is_sent(

@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 from agents.settings import Intake
-from agents.sources import Sources
-from agents.telemetry import METRICS, PREFIX, Telemetry
+from agents.sources import Note, Sources
+from agents.telemetry import DOMAINS_MAX, METRICS, OTHER_DOMAINS, PREFIX, Telemetry
 from pipeline.intake import Counts
 from schemas import (
     Change,
@@ -13,13 +13,17 @@ from schemas import (
     DeadLetter,
     DeadLetterReason,
     Decision,
+    Frame,
     Incident,
     IncidentState,
     Origin,
     Outcome,
+    Sample,
+    SampleKind,
+    Symptom,
     SymptomKind,
 )
-from tools.settings_docs import metric_rows
+from tools.settings_docs import metric_rows, shipper_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 LETTER = DeadLetter(
@@ -114,7 +118,7 @@ def test_partitions_that_went_elsewhere_are_no_longer_spoken_of() -> None:
     """Two workers that both report a partition's lag would double it."""
     telemetry = Telemetry()
     sources = Sources(Intake(), 0.0)
-    sources.assign({("registry.logs", 0): None}, 0.0)
+    sources.assign({("registry.logs", 0): Note()}, 0.0)
     sources.moved(("registry.logs", 0), 5, 9)
     telemetry.reading(sources)
     telemetry.event_time(3, 1.0)
@@ -124,6 +128,22 @@ def test_partitions_that_went_elsewhere_are_no_longer_spoken_of() -> None:
     assert sample(telemetry, "watermark_seconds", partition="3") == 1.0
     telemetry.reassigned("agents")
     assert sample(telemetry, "watermark_seconds", partition="3") is None
+
+
+def test_a_domain_without_readings_shows_as_one() -> None:
+    """Failed requests and readings are counted by domain; past the bound, domains share a name."""
+    telemetry = Telemetry()
+    symptom = Symptom(kind=SymptomKind.REQUEST_CANCELLED, second=1, count=3, observations=())
+    lookup = Symptom(kind=SymptomKind.DNS_TIMEOUT, second=1, count=3, observations=())
+    cpu = Sample(kind=SampleKind.CPU, time=1.0, values={}, source="cgroup", origin=LETTER.origin)
+    telemetry.framed(Frame(domain="shop", signals=(symptom, lookup, cpu)))
+    assert sample(telemetry, "domain_signals_total", domain="shop", kind="failed_requests") == 3
+    assert sample(telemetry, "domain_signals_total", domain="shop", kind="cpu") == 1
+    for number in range(DOMAINS_MAX + 5):
+        telemetry.framed(Frame(domain=f"d{number}", signals=(cpu,)))
+    assert sample(telemetry, "domain_signals_total", domain=OTHER_DOMAINS, kind="cpu") == 6
+    telemetry.framed(Frame(domain="shop", signals=(cpu,)))
+    assert sample(telemetry, "domain_signals_total", domain="shop", kind="cpu") == 2
 
 
 def test_the_exposition_has_every_metric() -> None:
@@ -137,5 +157,5 @@ def test_the_exposition_has_every_metric() -> None:
 def test_the_documentation_lists_every_metric() -> None:
     """docs/metrics.md has each metric's name, type, labels and meaning."""
     text = (ROOT / "docs" / "metrics.md").read_text()
-    missing = [row for row in metric_rows() if row not in text]
+    missing = [row for row in [*metric_rows(), *shipper_rows()] if row not in text]
     assert not missing, "run `python -m tools.settings_docs`: docs/metrics.md lacks\n" + "\n".join(missing)

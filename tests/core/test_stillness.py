@@ -1,6 +1,6 @@
 """Time passes over a long silence without a step for each second of it, and says the same."""
 
-from time import perf_counter
+from time import process_time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,7 +78,7 @@ def test_a_clock_that_stood_still_for_years_does_not_stop_the_worker() -> None:
     correlator = Correlator("d", Rules())
     correlator.receive(_burst(BEGIN - 30 * YEAR_SECONDS, 1))
     correlator.receive(_burst(BEGIN, 6))
-    began = perf_counter()
+    began = process_time()
     outputs = correlator.advance(BEGIN + 600)
-    assert perf_counter() - began < 10  # second by second it takes an hour
+    assert process_time() - began < 10  # second by second it takes an hour
     assert outputs

@@ -1,11 +1,12 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from agents.judge import Judged, judge
-from agents.replay import Outcome
-from agents.sum import below_floors, sum_up
-from agents.truth import Tolerance, Trouble, Truth, TruthError, Window, read_truth
+from agents.recordings.replay import Outcome
+from agents.scoring.judge import Judged, judge
+from agents.scoring.sum import below_floors, sum_up
+from agents.scoring.truth import Tolerance, Trouble, Truth, TruthError, Window, read_truth
 from pipeline.intake import Counts
 from schemas import Change, ChangeKind, Decision, Incident, IncidentState, SymptomKind
 from schemas import Outcome as Fate
@@ -167,6 +168,17 @@ def test_the_sum_counts_what_was_judged() -> None:
 def test_a_good_score_is_below_no_floor() -> None:
     """Floors hold for a score without fault, and figures there is nothing of do not count."""
     assert below_floors(sum_up([judged(Truth((CPU,)), incident("cpu_saturation", 110, 190))])) == []
+
+
+def test_a_verdict_may_be_as_late_as_its_readings() -> None:
+    """Where readings arrive 45 s late the time to a verdict is held to its floor without those."""
+    total = replace(
+        sum_up([judged(Truth((CPU,)), incident("cpu_saturation", 110, 190))]), verdict_median_seconds=74.0
+    )
+    assert below_floors(total, 45.0) == []
+    assert (
+        len(below_floors(total)) == len(below_floors(replace(total, verdict_median_seconds=76.0), 45.0)) == 1
+    )
 
 
 def test_a_truth_that_cannot_be_read_names_its_case() -> None:

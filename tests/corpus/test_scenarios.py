@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.scenarios import Scenario, ScenarioError, play, read_scenarios
-from agents.score import read_corpus
-from agents.truth import Trouble
+from agents.scoring.scenarios import Scenario, ScenarioError, play, read_scenarios
+from agents.scoring.score import read_corpus
+from agents.scoring.truth import Trouble
 from pipeline.simulation import Ledger
 from tests.corpus.places import CORPUS, SCENARIOS
 

@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
-from agents.table import BEGIN, END, replace_marked
+from agents.scoring.table import BEGIN, END, replace_marked
 from tests.corpus.places import CORPUS
 from tools.likeness import pairs
 

@@ -2,9 +2,9 @@ import random
 
 import pytest
 
-from agents.arrivals import lay_out, layout_of
-from agents.scenarios import read_scenarios, recording_of
-from agents.score import reseeded
+from agents.recordings.arrivals import lay_out, layout_of
+from agents.scoring.scenarios import read_scenarios, recording_of
+from agents.scoring.score import reseeded
 from agents.settings import load_settings
 from pipeline.intake import Intake, IntakeConfig
 from pipeline.simulation import Change, InstancePlan, Knobs, Plan, PlanError, Story, knobs_of, simulate
@@ -149,7 +149,7 @@ def read_scenarios_of(family: str):  # type: ignore[no-untyped-def]
 
 
 def layout_of_plain():  # type: ignore[no-untyped-def]
-    from agents.envelopes import vector
+    from agents.recordings.envelopes import vector
 
     return layout_of(vector, False, load_settings(None, {}).topics)
 

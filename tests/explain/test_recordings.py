@@ -7,11 +7,11 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from agents.arrivals import lay_out, layout_of
 from agents.cli import main
-from agents.envelopes import ENVELOPES
-from agents.recording import read_recording
-from agents.replay import Outcome, Perturbation, perturb, run
+from agents.recordings.arrivals import lay_out, layout_of
+from agents.recordings.envelopes import ENVELOPES
+from agents.recordings.recording import read_recording
+from agents.recordings.replay import Outcome, Perturbation, perturb, run
 from agents.settings import Settings
 from pipeline.explain import where
 from pipeline.intake import IntakeConfig

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from agents.broker import API_VERSION, embedded_broker
 from agents.cli import main
-from agents.replay import Outcome
+from agents.recordings.replay import Outcome
 from agents.settings import load_settings
 from pipeline.explain import where
 from pipeline.replay import Arrival

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from agents.arrivals import lay_out, layout_of
-from agents.envelopes import ENVELOPES
-from agents.recording import read_recording
-from agents.replay import Outcome, run
+from agents.recordings.arrivals import lay_out, layout_of
+from agents.recordings.envelopes import ENVELOPES
+from agents.recordings.recording import read_recording
+from agents.recordings.replay import Outcome, run
 from agents.settings import Settings
 from pipeline.intake import RawRecord
 from pipeline.replay import Arrival

@@ -55,11 +55,36 @@ def test_any_moment_comes_back_in_any_zone(moment: datetime, offset_minutes: int
         "1742466618.5",
         "1742466618500000000",
         "2025-03-20T10:30:18.5Z",
+        "20250320T103018.5Z",
+        "2025/03/20 10:30:18.5",
+        "1.7424666185e+09",
+        "1.7424666185E12",
     ],
 )
 def test_a_number_is_seconds_to_nanoseconds_by_its_size(written: object) -> None:
     """Every exporter has its own unit."""
     assert from_written(written) == 1742466618500000000
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "20/Mar/2025:12:30:18 +0200",
+        "Thu, 20 Mar 2025 10:30:18 GMT",
+        "2025/03/20 10:30:18",
+        "20250320T103018Z",
+    ],
+)
+def test_forms_without_fractions_are_whole_seconds(written: str) -> None:
+    """Access logs, HTTP, Go's log package, ISO 8601 without signs."""
+    assert from_written(written) == 1742466618000000000
+
+
+@pytest.mark.parametrize("written", ["20/Mai/2025:12:30:18 +0200", "20251320T103018Z", "9e99", "1e5000"])
+def test_what_only_looks_like_a_form_is_none(written: str) -> None:
+    """An unknown month, a thirteenth one, numbers beyond all time."""
+    found = from_written(written)
+    assert found is None or found > 1 << 62
 
 
 @pytest.mark.parametrize(

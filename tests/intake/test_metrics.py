@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from pipeline.intake import Batch
-from pipeline.intake.envelope import TEXT_DECODERS
+from pipeline.intake.envelope import BINARY_DECODERS, TEXT_DECODERS
 from pipeline.intake.envelopes import JSON_DECODERS
 from pipeline.intake.exposition import SUMMED_SERIES
 from pipeline.intake.metrics import CANONICAL, SOURCES
@@ -316,7 +316,7 @@ def test_a_series_is_a_sample_with_its_one_value(
         (_adapter("container_cpu_usage_seconds_total", "1", cpu="cpu03"), "unknown_series"),
         (_adapter("container_cpu_usage_seconds_total", "1", container="POD"), "unknown_series"),
         (_adapter("kube_pod_container_resource_limits", "1", resource="ephemeral_storage"), "unknown_series"),
-        (_adapter("registry_http_requests_total", "1", code="500"), "unknown_series"),
+        (_adapter("registry_http_requests_total", "1", code="500"), "part_of_sum"),
         (_adapter("node_load1", "1"), "unknown_series"),
     ],
 )
@@ -344,6 +344,7 @@ def test_opentelemetry_json_holds_many_points_and_lines() -> None:
     batch = feed([(FIXTURES / "otlp_metrics.json").read_bytes()])
     assert {name: value for sample in samples(batch) for name, value in sample.values.items()} == {
         "usage_cores": 0.998,
+        "limit_cores": 1.0,
         "usage_seconds_total": 3605.25,
         "throttled_periods_total": 1834.0,
     }
@@ -355,7 +356,7 @@ def test_opentelemetry_json_holds_many_points_and_lines() -> None:
 def test_every_decoder_and_every_canonical_name_is_in_the_docs() -> None:
     """A name nobody can look up is not a contract."""
     text = (FIXTURES.parents[2] / "docs" / "signals.md").read_text()
-    decoders = {*JSON_DECODERS, *TEXT_DECODERS}
+    decoders = {*JSON_DECODERS, *TEXT_DECODERS, *BINARY_DECODERS}
     names = {name for known in CANONICAL.values() for name in known}
     names |= {target.name for targets in PLAIN_SERIES.values() for target in targets}
     names |= {target.name for targets in SUMMED_SERIES.values() for target in targets}

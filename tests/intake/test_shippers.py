@@ -101,7 +101,7 @@ def test_dockerd_through_journald_names_host_upstream_and_question() -> None:
             SampleKind.CPU,
             POD,
             1742380210.001,
-            {"usage_cores": 0.998, "limit_cores": 1.0},
+            {"usage_cores": 0.998, "limit_cores": 1.0, "usage_seconds_total": 83.347618953},
         ),
         (
             "telegraf-influx",

@@ -4,9 +4,8 @@ Kafka comes through Maven (pom.xml beside this file) into `.kafka/<version>/` on
 some two seconds after `start()`. Its data lie in a temporary folder that `close()` removes.
 """
 
-import contextlib
+import fcntl
 import os
-import random
 import re
 import shutil
 import signal
@@ -14,12 +13,15 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
+
+from tools.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".kafka"
@@ -97,9 +99,15 @@ def fetch(version: str = VERSION) -> Path:
         BrokerError: Maven failed; the message ends with its own words.
     """
     jars = CACHE / version
-    if jars.is_dir():
-        return jars
     CACHE.mkdir(exist_ok=True)
+    with (CACHE / f"{version}.lock").open("wb") as lock:  # one process asks, the others wait
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not jars.is_dir():
+            _fetch_into(jars, version)
+    return jars
+
+
+def _fetch_into(jars: Path, version: str) -> None:
     partial = Path(tempfile.mkdtemp(prefix=f"{version}.", dir=CACHE))
     done = subprocess.run(
         [
@@ -119,18 +127,19 @@ def fetch(version: str = VERSION) -> Path:
     if done.returncode:
         shutil.rmtree(partial)
         raise BrokerError(f"Maven could not fetch Kafka {version}:\n{done.stdout}{done.stderr}")
-    with contextlib.suppress(OSError):  # another run was faster: its folder holds the same jars
-        partial.rename(jars)
-    shutil.rmtree(partial, ignore_errors=True)
-    return jars
+    partial.rename(jars)
 
 
 class KafkaBroker:
-    """One broker of its own, on free ports of loopback. `bootstrap` is stable over restarts."""
+    """One broker of its own, on free ports of loopback. `bootstrap` is stable over restarts.
 
-    def __init__(self, version: str = VERSION) -> None:
+    `more`: further properties, which win over PROPERTIES and know the same `{…}`. `data`: where it
+    keeps its logs, if not in its own temporary folder.
+    """
+
+    def __init__(self, version: str = VERSION, more: str = "", data: Path | None = None) -> None:
         self.version = version
-        self.port, controller_port = _free_ports(2)
+        self.port, controller_port = free_ports(2)
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.log = LOGS / f"broker-{self.port}.log"
         self._classpath = f"{fetch(version)}/*"
@@ -139,7 +148,9 @@ class KafkaBroker:
         self._paused = False
         self._properties = self._home / "server.properties"
         self._properties.write_text(
-            PROPERTIES.format(port=self.port, controller_port=controller_port, data=self._home / "data")
+            (PROPERTIES + more).format(
+                port=self.port, controller_port=controller_port, data=data or self._home / "data"
+            )
         )
         self._format()
 
@@ -151,6 +162,11 @@ class KafkaBroker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close(keep_log=error is not None)
+
+    @property
+    def has_died(self) -> bool:
+        """Whether it was started and has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     @property
     def pid(self) -> int:
@@ -222,18 +238,20 @@ class KafkaBroker:
 
     def create_topics(self, partitions_by_topic: dict[str, int]) -> None:
         """Create topics and wait until the broker leads all their partitions."""
+        topics = [NewTopic(name, count, 1) for name, count in partitions_by_topic.items()]
+        self.admin(lambda admin: admin.create_topics(topics, wait_for_metadata=True))
+
+    def admin(self, act: Callable[[Any], Any]) -> Any:
+        """What `act` gets done with an admin client."""
         admin = self._admin()
         try:
-            admin.create_topics(
-                [NewTopic(name, count, 1) for name, count in partitions_by_topic.items()],
-                wait_for_metadata=True,
-            )
+            return act(admin)
         finally:
             admin.close()
 
     def close(self, keep_log: bool = False) -> None:
         """End the broker and remove its data; its log stays only when `keep_log`."""
-        self.stop()
+        self.kill()
         shutil.rmtree(self._home, ignore_errors=True)
         if not keep_log:
             self.log.unlink(missing_ok=True)
@@ -307,15 +325,3 @@ def _java_version() -> int | None:
         return None
     found = re.search(r'version "(\d+)', done.stderr)
     return int(found[1]) if found else None
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, below the range the kernel hands to outgoing connections."""
-    ports: list[int] = []
-    for port in random.sample(range(20_000, 30_000), 500):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            ports.append(port)
-        if len(ports) == count:
-            return ports
-    raise BrokerError("found no free ports on loopback")

@@ -6,13 +6,14 @@ from kafka.admin import KafkaAdminClient
 
 from agents.cli import main
 from agents.connection import STATE_BYTES_MAX
+from agents.sections import Topics
 from agents.settings import Settings, load_settings
 from agents.topics import DOMAINS_TABLE, changelog, check, partition_of, wanted
 
 
 def environ(bootstrap: str, name: str) -> dict[str, str]:
     """Settings with topics of a test's own."""
-    topics = ("logs", "metrics", "dns", "signals", "changes", "decisions", "dead_letters")
+    topics = [one for one in Topics.model_fields if not one.endswith("partitions")]
     return {
         "UNDERCURRENT_BROKERS": bootstrap,
         "UNDERCURRENT_APP_ID": name,
@@ -39,14 +40,14 @@ def test_missing_topics_are_told_and_then_created(kafka: str) -> None:
     variables = environ(kafka, "topics-missing")
     first = topics(variables)
     assert first.exit_code == 1
-    assert first.output.count(": missing") == 9
+    assert first.output.count(": missing") == 11
     assert "undercurrent topics --create" in first.output
     created = topics(variables, "--create")
     assert created.exit_code == 0
-    assert created.output.count("created, 4 partitions") == 8
+    assert created.output.count("created, 4 partitions") == 10
     again = topics(variables, "--create")
     assert again.exit_code == 0
-    assert again.output.count("ok, 4 partitions") == 8
+    assert again.output.count("ok, 4 partitions") == 10
 
 
 def test_state_topics_keep_the_newest_of_each_key_and_take_large_states(kafka: str) -> None:

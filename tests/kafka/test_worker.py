@@ -1,16 +1,18 @@
 """Real workers on a real Kafka: whatever happens to them, they say what a quiet replay says, once."""
 
+import asyncio
 import signal
-import threading
 import time
 from base64 import b64decode
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
-from agents.recording import Recording, read_recording
-from agents.topics import DOMAINS_TABLE, changelog
+from agents.recordings.recording import Recording, read_recording
+from agents.topics import DOMAINS_TABLE, changelog, check
 from pipeline.replay import Arrival
 from schemas import Change, DeadLetter, DeadLetterReason, Decision, IncidentState, decode, encode
 from tests.kafka.broker import KafkaBroker
@@ -47,14 +49,27 @@ def told(outputs: Iterable[Change | Decision]) -> dict[str, bytes]:
     return found
 
 
+class Shipping:
+    """Shipping that goes on while the test does something to the workers."""
+
+    def __init__(self, cluster: Cluster, arrivals: list[Arrival], speed: float) -> None:
+        pool = ThreadPoolExecutor(1)
+        self._done = pool.submit(cluster.ship_arrivals, arrivals, speed)
+        pool.shutdown(wait=False)
+
+    def join(self) -> None:
+        """Wait for its end, and fail as it did."""
+        self._done.result()
+
+
 def in_the_background(
     cluster: Cluster, recording: Recording, speed: float = FAST
-) -> tuple[threading.Thread, list[Arrival]]:
-    """Ship while the test does something to the workers."""
+) -> tuple[Shipping, list[Arrival]]:
+    """Ship until `join`; returns when the workers have read the first hundred records."""
     arrivals = cluster.arrivals(recording)
-    thread = threading.Thread(target=cluster.ship, args=(recording, speed))
-    thread.start()
-    return thread, arrivals
+    shipping = Shipping(cluster, arrivals, speed)
+    cluster.wait_for(lambda: cluster.records_read() > 100)
+    return shipping, arrivals
 
 
 @pytest.mark.slow
@@ -71,6 +86,33 @@ def test_two_workers_on_four_partitions_say_what_a_replay_says(kafka: str, name:
         read = [worker.metric("records_read_total") or 0 for worker in workers]
         assert sum(read) == len(arrivals)
         assert min(read) > 0, "both have read their share"
+
+
+@pytest.mark.slow
+def test_workers_of_one_role_each_say_what_a_replay_says(kafka: str, cascade: Recording) -> None:
+    """Roles scale apart: one intake, two that correlate and one that notifies do what one worker does.
+
+    A worker that does everything may join and leave them, as in an upgrade from one form to the other.
+    """
+    with Cluster(kafka, "roles") as cluster:
+        whole = cluster.worker().wait_until_ready()
+        split = [cluster.worker(*roles) for roles in (["intake"], ["correlate"], ["correlate"], ["notify"])]
+        for worker in split:
+            worker.wait_until_ready()
+        shipping, arrivals = in_the_background(cluster, cascade)
+        time.sleep(1.0)
+        whole.signal(signal.SIGTERM)
+        assert whole.wait(STOP_SECONDS) == 0, whole.written()
+        shipping.join()
+        cluster.wait_until_read(arrivals[-1].at)
+        assert told(cluster.said()) == told(cluster.replayed(arrivals))
+        intake, one, other, notify = split
+        assert (intake.metric("records_read_total") or 0) > 0
+        assert intake.metric("frames_received_total") == 0
+        frames = [worker.metric("frames_received_total") or 0 for worker in (one, other, notify)]
+        assert max(frames[:2]) > 0
+        assert frames[2] == 0, "who only notifies does not correlate"
+        assert (notify.metric("notifications_total") or 0) > 0
 
 
 @pytest.mark.slow
@@ -112,13 +154,31 @@ def test_a_stopped_worker_ends_in_time_and_its_successor_goes_on(kafka: str, cas
     with Cluster(kafka, "stopped") as cluster:
         first = cluster.worker().wait_until_ready()
         shipping, arrivals = in_the_background(cluster, cascade)
-        time.sleep(2.0)
+        time.sleep(1.0)
         first.signal(signal.SIGTERM)
         assert first.wait(STOP_SECONDS) == 0, first.written()
         cluster.worker().wait_until_ready()
         shipping.join()
         cluster.wait_until_read(arrivals[-1].at)
         assert told(cluster.said()) == told(cluster.replayed(arrivals))
+
+
+@pytest.mark.slow
+def test_a_split_line_survives_a_handover_between_its_halves(kafka: str, cascade: Recording) -> None:
+    """A worker stops with half a line in hand: it leaves it in Kafka, and the next one reads both halves."""
+    with Cluster(kafka, "halves") as cluster:
+        first = cluster.worker().wait_until_ready()
+        arrivals = cluster.arrivals(cascade)
+        tail = next(i for i, one in enumerate(arrivals) if b"caused by: context canceled" in one.record.value)
+        cluster.ship_arrivals(arrivals[:tail])
+        cluster.wait_for(lambda: first.metric("lines_held") == 1)
+        first.signal(signal.SIGTERM)
+        assert first.wait(STOP_SECONDS) == 0, first.written()
+        second = cluster.worker().wait_until_ready()
+        cluster.ship_arrivals(arrivals[tail:])
+        cluster.wait_until_read(arrivals[-1].at)
+        assert told(cluster.said()) == told(cluster.replayed(arrivals))
+        assert second.metric("lines_partial_total") == 0
 
 
 @pytest.mark.slow
@@ -131,7 +191,7 @@ def test_a_frozen_worker_that_wakes_up_spoils_nothing(kafka: str, cascade: Recor
     with Cluster(kafka, "frozen") as cluster:
         sleeper = cluster.worker().wait_until_ready()
         shipping, arrivals = in_the_background(cluster, cascade, speed=12.0)
-        time.sleep(2.0)
+        time.sleep(1.0)
         sleeper.signal(signal.SIGSTOP)
         cluster.worker()
         time.sleep(cluster.settings.kafka.session_timeout_seconds + 3)
@@ -149,7 +209,7 @@ def test_a_broker_that_dies_and_comes_back_costs_no_record(
     with Cluster(kafka_broker.bootstrap, "outage") as cluster:
         worker = cluster.worker().wait_until_ready()
         shipping, arrivals = in_the_background(cluster, cascade)
-        time.sleep(2.0)
+        time.sleep(1.0)
         kafka_broker.kill()
         time.sleep(4.0)
         kafka_broker.start()
@@ -157,6 +217,26 @@ def test_a_broker_that_dies_and_comes_back_costs_no_record(
         cluster.wait_until_read(arrivals[-1].at)
         assert worker.process.poll() is None
         assert told(cluster.said()) == told(cluster.replayed(arrivals))
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("declares", ["true", "false"])
+def test_a_worker_may_be_started_before_kafka_and_stopped_meanwhile(declares: str) -> None:
+    """In a compose file everything starts at once; a worker that waits for Kafka still obeys."""
+    server = KafkaBroker()
+    variables = {"UNDERCURRENT_KAFKA_DECLARE_TOPICS": declares}
+    try:
+        with Cluster(server.bootstrap, "early", checked=False, **variables) as cluster:
+            waiting = cluster.worker()
+            stopped = cluster.worker()
+            cluster.wait_for(lambda: "retry_seconds" in stopped.written())
+            stopped.signal(signal.SIGTERM)
+            assert stopped.wait(STOP_SECONDS) == 0, stopped.written()
+            server.start()
+            check(cluster.settings, create=True)
+            waiting.wait_until_ready()
+    finally:
+        server.close(keep_log=False)
 
 
 @pytest.mark.slow
@@ -171,7 +251,8 @@ def test_silence_lets_time_pass_and_the_incident_end(kafka: str, cascade: Record
 @pytest.mark.slow
 def test_a_worker_started_into_silence_knows_what_time_it_is(kafka: str, cascade: Recording) -> None:
     """Event time is remembered with the position: an incident left open by a dead worker still ends."""
-    with Cluster(kafka, "remembers", **QUICK_RULES) as cluster:
+    patient = QUICK_RULES | {"UNDERCURRENT_RULES_LIFECYCLE_RESOLVED_AFTER_SECONDS": "15"}
+    with Cluster(kafka, "remembers", **patient) as cluster:
         first = cluster.worker().wait_until_ready()
         cut = cluster.arrivals(cascade, markers=False)
         middle = [arrival for arrival in cut if arrival.at < cut[0].at + 90]
@@ -182,6 +263,26 @@ def test_a_worker_started_into_silence_knows_what_time_it_is(kafka: str, cascade
         assert states(cluster)[-1] is not IncidentState.RESOLVED
         cluster.worker().wait_until_ready()
         cluster.wait_for(lambda: states(cluster)[-1] is IncidentState.RESOLVED)
+
+
+@pytest.mark.slow
+def test_what_a_shipper_takes_back_was_never_said(kafka: str) -> None:
+    """Records of an aborted transaction are not read, and nothing seems left to read behind them."""
+    with Cluster(kafka, "aborted") as cluster:
+        worker = cluster.worker("intake").wait_until_ready()
+        topic = cluster.settings.topics.metrics
+        asyncio.run(in_transactions(kafka, topic, {b"\xfe kept": True, b"\xff taken back": False}))
+        cluster.wait_for(lambda: len(kept(cluster)) > 0 and worker.metric("consumer_lag_records") == 0)
+        assert {value for value, _, _ in kept(cluster)} == {b"\xfe kept"}
+
+
+async def in_transactions(bootstrap: str, topic: str, values: dict[bytes, bool]) -> None:
+    """Write each value in a transaction of its own, and commit or abort it."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=topic) as producer:
+        for value, commits in values.items():
+            await producer.begin_transaction()
+            await producer.send_and_wait(topic, value, partition=0)
+            await (producer.commit_transaction() if commits else producer.abort_transaction())
 
 
 @pytest.mark.slow

@@ -16,15 +16,17 @@ from typing import Any, Self
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from agents.recording import Recording
+from agents.connection import kafka_python_options, security_options
+from agents.recordings.recording import Recording
+from agents.recordings.ship import MAX_SPEED, Pacer, shipper
 from agents.settings import Settings, load_settings
-from agents.ship import MAX_SPEED, Pacer, shipper
 from agents.topics import check
 from pipeline.replay import Arrival, replay
 from schemas import Change, Decision, Progress, decode
 from tests.agents.shipped import shipped
 
 ROOT = Path(__file__).resolve().parents[2]
+TOPICS = ("logs", "metrics", "dns", "signals", "changes", "decisions", "feedback", "sources", "dead_letters")
 READY_SECONDS = 60.0
 END_SECONDS = 90.0
 
@@ -43,7 +45,17 @@ class Cluster:
             "UNDERCURRENT_CORRELATE_CHECKPOINT_SECONDS": "1",
             **{
                 f"UNDERCURRENT_TOPICS_{topic.upper()}": f"{name}.{topic}"
-                for topic in ("logs", "metrics", "dns", "signals", "changes", "decisions", "dead_letters")
+                for topic in (
+                    "logs",
+                    "metrics",
+                    "dns",
+                    "signals",
+                    "changes",
+                    "decisions",
+                    "feedback",
+                    "sources",
+                    "dead_letters",
+                )
             },
             **variables,
         }
@@ -53,15 +65,21 @@ class Cluster:
     def __enter__(self) -> Self:
         if self._checked:
             assert not [finding for finding in check(self.settings, create=True) if finding.fix]
+            used = [topic for topic in self.settings.topics.raw if self.records(topic)]
+            assert not used, f"another test of this broker writes to {', '.join(used)}: choose another name"
         return self
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
             worker.end()
 
-    def worker(self) -> "Worker":
-        """Start one more worker; it is ended with the cluster."""
-        worker = Worker(self.environ)
+    def worker(self, *roles: str, program: Path = ROOT, **variables: str) -> "Worker":
+        """Start one more worker, for these roles only if any are named; it is ended with the cluster.
+
+        `program`: the folder of another version of the program, whose worker it shall be. `variables`:
+        settings of its own.
+        """
+        worker = Worker(self.environ | variables, roles, program)
         self._workers.append(worker)
         return worker
 
@@ -73,7 +91,7 @@ class Cluster:
 
     def ship_arrivals(self, arrivals: list[Arrival], speed: float = MAX_SPEED) -> None:
         """Ship these records."""
-        with shipper(self.settings.brokers, 30.0) as connected:
+        with shipper(self.settings.brokers, END_SECONDS, None, security_options(self.settings)) as connected:
             connected.ship(arrivals, Pacer(speed), lambda _: None)
 
     def arrivals(self, recording: Recording, *, markers: bool = True) -> list[Arrival]:
@@ -116,8 +134,8 @@ class Cluster:
         # Progress goes on for ever, so an end is noted first and then waited for. Changes end last.
         for topic in (topics.signals, topics.changes):
             ends = self._offsets(topic).ends
-            while any(self._offsets(topic).committed[place] < end for place, end in ends.items()):
-                assert time.monotonic() < deadline, f"{topic} not worked off in time\n{self.logs()}"
+            while left := self._offsets(topic).short_of(ends):
+                assert time.monotonic() < deadline, f"{topic} not worked off in time: {left}\n{self.logs()}"
                 time.sleep(0.3)
 
     def _is_read(self, expected: int, event_time: float) -> bool:
@@ -129,13 +147,19 @@ class Cluster:
         return len(read) == expected and min(read.values()) >= event_time
 
     def _offsets(self, topic: str) -> "Offsets":
-        consumer = KafkaConsumer(
-            bootstrap_servers=self.settings.brokers.split(","), group_id=self.settings.app_id
-        )
+        consumer = KafkaConsumer(**kafka_python_options(self.settings), group_id=self.settings.app_id)
         with contextlib.closing(consumer):
             places = [TopicPartition(topic, number) for number in range(self.settings.topics.partitions)]
             committed = {place: consumer.committed(place) or 0 for place in places}
             return Offsets(consumer.end_offsets(places), committed)
+
+    def records_read(self) -> float:
+        """How many raw records those workers have read that live."""
+        return sum(one.metric("records_read_total") or 0 for one in self._workers)
+
+    def end_of(self, topic: str) -> int:
+        """How many records were ever written to a topic of this cluster."""
+        return sum(self._offsets(topic).ends.values())
 
     def logs(self) -> str:
         """The end of what each worker wrote."""
@@ -149,15 +173,24 @@ class Offsets:
     ends: dict[TopicPartition, int]
     committed: dict[TopicPartition, int]
 
+    def short_of(self, ends: dict[TopicPartition, int]) -> dict[int, str]:
+        """Partitions that are not committed up to `ends` yet: how far, of how much."""
+        return {
+            place.partition: f"{self.committed[place]} of {end}"
+            for place, end in ends.items()
+            if self.committed[place] < end
+        }
+
 
 class Worker:
     """One `undercurrent worker` process."""
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(self, environ: dict[str, str], roles: Iterable[str] = (), program: Path = ROOT) -> None:
+        only = [word for role in roles for word in ("--only", role)]
         self._output = tempfile.NamedTemporaryFile(prefix="undercurrent-worker-", suffix=".log")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "agents", "worker"],
-            cwd=ROOT,
+            [sys.executable, "-m", "agents", "worker", *only],
+            cwd=program,  # `-m` looks there first
             env={**_clean(os.environ), **environ},
             stdin=subprocess.DEVNULL,
             stdout=self._output,
@@ -228,14 +261,14 @@ class Worker:
 
 def write(settings: Settings, topic: str, value: bytes | None, key: bytes | None) -> None:
     """Write one record, keyed ones into the partition of their key."""
-    producer = KafkaProducer(bootstrap_servers=settings.brokers.split(","), acks="all")
+    producer = KafkaProducer(**kafka_python_options(settings), acks="all")
     with contextlib.closing(producer):
         producer.send(topic, value, key=key, partition=None if key else 0).get(10)
 
 
 def read_all(settings: Settings, topic: str) -> Iterator[Any]:
     """Read a topic from its beginning to its end as it is now."""
-    consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False)
+    consumer = KafkaConsumer(**kafka_python_options(settings), enable_auto_commit=False)
     with contextlib.closing(consumer):
         places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         ends = consumer.end_offsets(places)

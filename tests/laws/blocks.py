@@ -50,6 +50,18 @@ def _sample(
     )
 
 
+def cpu_sample(
+    instance: str, second: float, *, starved: bool, memory: bool = False, host: str | None = None
+) -> Reading:
+    """A CPU sample at the limit or far from it, or a memory sample near its limit."""
+    values: dict[str, float | None] = {"working_set_bytes": 95e6, "limit_bytes": 96e6}
+    if not memory:
+        share = 1.0 if starved else 0.05
+        values = {"usage_cores": 0.12 * share, "limit_cores": 0.12, "throttled_ratio": share}
+    sample = _sample(SampleKind.MEMORY if memory else SampleKind.CPU, second, values, instance)
+    return sample.model_copy(update={"host": host})
+
+
 def _event(kind: SymptomKind, second: float, instance: str, **more: Any) -> Event:
     return Event(kind, BASE + second, instance, HOSTS[instance], **more)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agents.arrivals import lay_out, layout_of
-from agents.envelopes import fluent_bit
-from agents.recording import read_recording
-from agents.replay import Perturbation, perturb, run
+from agents.recordings.arrivals import lay_out, layout_of
+from agents.recordings.envelopes import fluent_bit
+from agents.recordings.recording import read_recording
+from agents.recordings.replay import Perturbation, perturb, run
 from agents.settings import Settings
 from pipeline.replay import Arrival, in_order
 

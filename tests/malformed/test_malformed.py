@@ -9,12 +9,13 @@ from random import Random
 
 import pytest
 
-from agents.arrivals import lay_out, layout_of
-from agents.envelopes import fluent_bit
-from agents.recording import read_recording
-from agents.replay import Outcome, run
+from agents.recordings.arrivals import lay_out, layout_of
+from agents.recordings.envelopes import fluent_bit
+from agents.recordings.recording import read_recording
+from agents.recordings.replay import Outcome, run
 from agents.settings import Settings
 from pipeline.intake import Counts
+from pipeline.redact import redact_bytes
 from pipeline.replay import Arrival, in_order
 from schemas import DeadLetterReason
 from tests.malformed.generator import MAKERS, malformed
@@ -100,14 +101,15 @@ def test_ten_thousand_malformed_records_change_nothing(recording: str, seed: int
 
 
 def test_a_dead_letter_is_the_record_itself() -> None:
-    """Each dead letter names a bad record's place and a reason, and carries its first bytes and its size."""
+    """Each dead letter names a bad record's place, reason and size, and carries its bytes less secrets."""
     _, _, bad, outcome = _told("cpu_cascade", 1)
     places = {(one.record.topic, one.record.partition, one.record.offset): one for one in bad}
     reasons: dict[str, set[DeadLetterReason]] = {maker.__name__: set() for maker in MAKERS}
     for letter in outcome.dead_letters:
         arrival = places[letter.origin.topic, letter.origin.partition, letter.origin.offset]
         value = arrival.record.value or b""
-        assert base64.b64decode(letter.value_base64) == value[: CONFIG.dead_letter_bytes_max]
+        kept = redact_bytes(value, CONFIG.dead_letter_bytes_max)
+        assert (base64.b64decode(letter.value_base64), letter.redacted) == kept
         assert letter.size_bytes == len(value)
         assert letter.timestamp_ms == arrival.record.timestamp_ms
         assert letter.detail

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from agents.console import ConsoleSpeaker
+from agents.tell.console import ConsoleSpeaker
 from pipeline.render.console import change_line, incident_panel, plain
 from pipeline.render.words import catalogue
 from pipeline.telling import Reply

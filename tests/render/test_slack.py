@@ -75,7 +75,7 @@ def test_the_fallback_says_what_the_blocks_say() -> None:
     text = root_message(CASCADE[3], WORDS)["text"]
     incident = CASCADE[3].incident
     for sentence in (
-        "270 requests failed, 118 slow, 32 % of 1,204",
+        "270 requests failed, 118 slow: 32 % of 1,204 requests",
         *(one.text for one in incident.evidence[:3]),
         *(one.reason for one in incident.rejected),
         incident.advice[0].text,

@@ -37,10 +37,10 @@ def told(changes: list[Change]) -> list[list[str]]:
 
 
 def test_a_life() -> None:
-    """The first change posts the root, each later one updates it and adds one step."""
+    """The first change posts the root, each later one updates it, and each adds one step."""
     step = ["UpdateRoot", "Reply"]
     assert told(history(K.OPENED, K.DIAGNOSED, K.ESCALATED, K.RECOVERING, K.RESOLVED, K.REOPENED)) == [
-        ["PostRoot"],
+        ["PostRoot", "Reply"],
         *[step] * 5,
     ]
 
@@ -133,4 +133,16 @@ def test_whatever_is_heard_first_posts_the_root(kind: ChangeKind) -> None:
     """A reader that joins late still gets the incident's one message."""
     change = history(*[K.OPENED] * 4, kind)[-1]
     acts, _ = tell(None, change)
-    assert acts == [PostRoot(change.incident)]
+    assert acts == [PostRoot(change.incident), Reply(change, (), CASCADE_NAMED.suppressed)]
+
+
+def test_noise_is_told_with_the_next_step_and_once() -> None:
+    """Each reply says how much was suppressed and released since the one before it."""
+    noise = ((0, 0), (5, 0), (12, 0), (17, 3), (17, 3))
+    kinds = (K.OPENED, K.ESCALATED, K.LATE, K.RECOVERING, K.RESOLVED)
+    memory, said = None, []
+    for change, (suppressed, released) in zip(history(*kinds), noise, strict=True):
+        body = change.incident.model_copy(update={"suppressed": suppressed, "released": released})
+        acts, memory = tell(json.loads(json.dumps(memory)), change.model_copy(update={"incident": body}))
+        said += [(act.suppressed, act.released) for act in acts if isinstance(act, Reply)]
+    assert said == [(0, 0), (5, 0), (12, 3), (0, 0)]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import orjson
 
-from agents.arrivals import GAP_SECONDS, MARKERS, RUN, lay_out, layout_of
-from agents.envelopes import ENVELOPES
-from agents.recording import read_recording
+from agents.recordings.arrivals import GAP_SECONDS, MARKERS, RUN, lay_out, layout_of
+from agents.recordings.envelopes import ENVELOPES
+from agents.recordings.recording import read_recording
 from agents.settings import Topics
 from pipeline.replay import Arrival
 from tests.replay.folder import START, cancelled, cpu, make

@@ -7,8 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agents.envelopes import ENVELOPES, as_upstream_writes, container_id, wrap_line, wrap_reading
-from agents.recording import Group, LogLine, Reading, read_recording
+from agents.recordings.envelopes import ENVELOPES, as_upstream_writes, container_id, wrap_line, wrap_reading
+from agents.recordings.recording import Group, LogLine, Reading, read_recording
 from tests.replay.folder import START, access, cancelled
 
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.arrivals import lay_out, layout_of
-from agents.envelopes import ENVELOPES
-from agents.recording import Group, read_recording
-from agents.replay import Perturbation, perturb
+from agents.recordings.arrivals import lay_out, layout_of
+from agents.recordings.envelopes import ENVELOPES
+from agents.recordings.recording import Group, read_recording
+from agents.recordings.replay import Perturbation, perturb
 from agents.settings import Topics
 from pipeline.intake import RawRecord
 from pipeline.replay import Arrival, delay, duplicate, only, shuffle, thin

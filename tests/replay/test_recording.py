@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.recording import Group, LogLine, NotARecordingError, Reading, read_recording
+from agents.recordings.recording import Group, LogLine, NotARecordingError, Reading, read_recording
 from tests.replay.folder import START, access, cancelled, cpu, make
 
 ROOT = Path(__file__).parents[2]

@@ -9,11 +9,11 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from agents.arrivals import lay_out, layout_of
 from agents.commands.replay import replay as command
-from agents.envelopes import fluent_bit
-from agents.recording import read_recording
-from agents.replay import FORMAT_VERSION, Perturbation, perturb
+from agents.recordings.arrivals import lay_out, layout_of
+from agents.recordings.envelopes import fluent_bit
+from agents.recordings.recording import read_recording
+from agents.recordings.replay import FORMAT_VERSION, Perturbation, perturb
 from agents.settings import Topics
 from pipeline.intake import IntakeConfig, RawRecord
 from pipeline.replay import Arrival, Replayer, closing_time, replay

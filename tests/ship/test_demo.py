@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 from confluent_kafka import Producer
 
-from agents.arrivals import lay_out, layout_of
 from agents.broker import API_VERSION, PARTITIONS, embedded_broker
 from agents.commands.demo import demo
 from agents.demo import (
@@ -23,11 +22,12 @@ from agents.demo import (
     running_worker,
     wait_for_the_end,
 )
-from agents.envelopes import fluent_bit
-from agents.recording import read_recording
-from agents.replay import Perturbation, perturb, run
+from agents.recordings.arrivals import lay_out, layout_of
+from agents.recordings.envelopes import fluent_bit
+from agents.recordings.recording import read_recording
+from agents.recordings.replay import Perturbation, perturb, run
+from agents.recordings.ship import MAX_SPEED, Pacer, Shipment, shipper
 from agents.settings import Settings, Topics
-from agents.ship import MAX_SPEED, Pacer, Shipment, shipper
 from schemas import Change, ChangeKind, encode
 from tests.replay.folder import cpu, make
 

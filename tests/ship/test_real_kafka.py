@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
-from agents.envelopes import fluent_bit
-from agents.recording import read_recording
+from agents.recordings.envelopes import fluent_bit
+from agents.recordings.recording import read_recording
+from agents.recordings.ship import MAX_SPEED, Pacer, ShipError, Shipment, shipper
 from agents.settings import Topics
-from agents.ship import MAX_SPEED, Pacer, ShipError, Shipment, shipper
 from pipeline.replay import Arrival
 from schemas import Rules
 from tests.kafka.broker import KafkaBroker

@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from agents.arrivals import MARKERS
 from agents.broker import API_VERSION, PARTITIONS, embedded_broker
-from agents.commands.ship import ship
-from agents.envelopes import fluent_bit
-from agents.recording import read_recording
+from agents.commands.ship_recording import ship_recording
+from agents.recordings.arrivals import MARKERS
+from agents.recordings.envelopes import fluent_bit
+from agents.recordings.recording import read_recording
+from agents.recordings.ship import MAX_SPEED, Pacer, ShipError, Shipment, shipper
 from agents.settings import Topics
-from agents.ship import MAX_SPEED, Pacer, ShipError, Shipment, shipper
 from pipeline.replay import Arrival, closing_time
 from schemas import Rules
 from tests.replay.folder import START, cancelled, cpu, make
@@ -93,7 +93,7 @@ def test_everything_arrives_in_order_at_the_planned_offsets(broker: str, folder:
 def test_the_command_ships_and_says_how_much(broker: str, folder: Path) -> None:
     """Exit code 0 means that Kafka has acknowledged all of it."""
     result = CliRunner().invoke(
-        ship, [str(folder), "--brokers", broker, "--speed", "max", "--api-version", "0.10.2"]
+        ship_recording, [str(folder), "--brokers", broker, "--speed", "max", "--api-version", "0.10.2"]
     )
     assert result.exit_code == 0, result.output
     expected = len(planned(folder))
@@ -127,14 +127,14 @@ def test_the_command_fails_when_no_broker_answers(folder: Path) -> None:
     """Exit code 1 and the address that was tried."""
     with embedded_broker() as address:
         pass  # an address where nobody listens any more
-    result = CliRunner().invoke(ship, [str(folder), "--brokers", address, "--timeout", "1"])
+    result = CliRunner().invoke(ship_recording, [str(folder), "--brokers", address, "--timeout", "1"])
     assert result.exit_code == 1
     assert f"no Kafka broker answers at {address}" in result.stderr
 
 
 def test_the_command_refuses_what_is_no_recording(tmp_path: Path) -> None:
     """Exit code 2: the mistake is in the command, and nothing was tried."""
-    result = CliRunner().invoke(ship, [str(tmp_path), "--brokers", "127.0.0.1:1"])
+    result = CliRunner().invoke(ship_recording, [str(tmp_path), "--brokers", "127.0.0.1:1"])
     assert result.exit_code == 2
     assert "plan_<instance>.json" in result.stderr
 
@@ -142,7 +142,7 @@ def test_the_command_refuses_what_is_no_recording(tmp_path: Path) -> None:
 @pytest.mark.parametrize("speed", ["0", "-1", "fast", "inf", "nan"])
 def test_a_speed_is_a_number_above_0_or_max(folder: Path, speed: str) -> None:
     """Everything else is refused in words."""
-    result = CliRunner().invoke(ship, [str(folder), "--speed", speed])
+    result = CliRunner().invoke(ship_recording, [str(folder), "--speed", speed])
     assert result.exit_code == 2
     assert "above 0 or max" in result.stderr
 

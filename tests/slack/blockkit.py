@@ -12,6 +12,8 @@ from typing import Any
 BLOCKS_MAX = 50
 BLOCKS_JSON_MAX = 11_000
 TEXT_MAX = 40_000
+UPDATE_TEXT_MAX = 4_000
+"""chat.update takes less than chat.postMessage: "the `text` field cannot exceed 4,000 characters"."""
 METADATA_JSON_MAX = 16_000
 
 _EVENT_TYPE = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -37,13 +39,18 @@ def refusal(arguments: dict[str, Any]) -> tuple[str, str] | None:
     return _metadata(metadata)
 
 
-def mentions(arguments: dict[str, Any]) -> list[str]:
-    """Everything in angle brackets that is no date: what would mention, link or page somebody."""
+def mentions(arguments: dict[str, Any], links: tuple[str, ...] = ()) -> list[str]:
+    """Everything in angle brackets that is no date: what would mention, link or page somebody.
+
+    `links`: beginnings of addresses that are to be linked.
+    """
     texts = [arguments.get("text") or ""]
     for block in arguments.get("blocks") or []:
-        texts += [one.get("text", "") for one in [block.get("text") or {}, *block.get("elements", [])]]
+        parts = [block.get("text") or {}, *block.get("elements", [])]
+        texts += [one["text"] for one in parts if isinstance(one.get("text"), str)]
     found = [token for text in texts for token in _TOKEN.findall(text)]
     stray = [text for text in texts if _TOKEN.sub("", text).count("<") or _TOKEN.sub("", text).count(">")]
+    found = [token for token in found if not (links and token.startswith(links))]
     return [token for token in found if not _DATE.fullmatch(token)] + stray
 
 
@@ -51,6 +58,8 @@ def _blocks(blocks: list[dict[str, Any]]) -> str | None:
     if not 0 < len(blocks) <= BLOCKS_MAX:
         return f"{len(blocks)} blocks"
     ids = [block["block_id"] for block in blocks if "block_id" in block]
+    if any(not 1 <= len(one) <= 255 for one in ids):
+        return "block_id too long"
     if len(ids) != len(set(ids)):
         return "block_id twice"
     for number, block in enumerate(blocks):
@@ -105,7 +114,49 @@ def _divider(block: dict[str, Any]) -> str | None:
     return _keys(block)
 
 
-_CHECKS = {"header": _header, "section": _section, "context": _context, "divider": _divider}
+def _actions(block: dict[str, Any]) -> str | None:
+    elements = block.get("elements", [])
+    if not 1 <= len(elements) <= 25:
+        return f"{len(elements)} elements"
+    ids = [one.get("action_id") for one in elements]
+    if len(ids) != len(set(ids)) or not all(one and len(one) <= 255 for one in ids):
+        return "action_id"
+    problems = (_ELEMENTS.get(one.get("type"), _unknown)(one) for one in elements)
+    return _keys(block, "elements") or next(filter(None, problems), None)
+
+
+def _unknown(element: dict[str, Any]) -> str | None:
+    return f"unknown element {element.get('type')!r}"
+
+
+def _button(element: dict[str, Any]) -> str | None:
+    if element.get("style", "primary") not in ("primary", "danger") or len(element.get("value", "")) > 2000:
+        return "style or value"
+    return _keys(element, "action_id", "text", "style", "value") or _text(
+        element.get("text"), "plain_text", most=75
+    )
+
+
+def _select(element: dict[str, Any]) -> str | None:
+    options = element.get("options", [])
+    if not 1 <= len(options) <= 100 or len({one["value"] for one in options}) < len(options):
+        return "options"
+    if any(not 1 <= len(one["value"]) <= 150 for one in options):
+        return "value of an option"
+    problems = [_text(one["text"], "plain_text", most=75) for one in options]
+    problems.append(_text(element.get("placeholder"), "plain_text", most=150))
+    return _keys(element, "action_id", "placeholder", "options") or next(filter(None, problems), None)
+
+
+_ELEMENTS = {"button": _button, "static_select": _select}
+
+_CHECKS = {
+    "header": _header,
+    "section": _section,
+    "context": _context,
+    "divider": _divider,
+    "actions": _actions,
+}
 
 
 def _metadata(metadata: Any) -> tuple[str, str] | None:

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import structlog
 
-from agents.slack import SlackSpeaker
+from agents.tell.slack import SlackSpeaker
 from tests.slack.server import FakeSlack
 
 TOKEN = "xoxb-000000000000-secretsecretsecret"
@@ -54,7 +55,7 @@ Speakers = Callable[..., SlackSpeaker]
 def speaker(slack: FakeSlack, clock: Clock, heard: list[tuple[str, str]]) -> Speakers:
     """Make a speaker: each call is a process started anew."""
 
-    def make(token: str = TOKEN, channel: str = "C0REGISTRY", url: str = "") -> SlackSpeaker:
+    def make(token: str = TOKEN, channel: str = "C0REGISTRY", url: str = "", **more: Any) -> SlackSpeaker:
         return SlackSpeaker(
             token,
             channel,
@@ -62,6 +63,7 @@ def speaker(slack: FakeSlack, clock: Clock, heard: list[tuple[str, str]]) -> Spe
             timeout_seconds=1,
             clock=clock,
             heard=lambda act, outcome: heard.append((act, outcome)),
+            **more,
         )
 
     return make

@@ -1,15 +1,14 @@
 """A Slack for tests: enforces what docs.slack.dev promises, over real HTTP, and fails on demand.
 
 Covered: auth.test, conversations.list, chat.postMessage, chat.update, chat.delete,
-conversations.history, conversations.replies. Behaviour that is not in the documentation and where it
-was seen: a reply to a deleted parent is posted at top level without `thread_ts` (slack-go issue
-1571); `client_msg_id` may or may not deduplicate (an error `duplicate_message_not_found` is
+conversations.history, conversations.replies, files.getUploadURLExternal with its upload address and
+files.completeUploadExternal; rate limits are in `rates.py`. Behaviour that is not in the
+documentation, and where it was seen: a reply to a deleted parent is posted at top level without `thread_ts`
+(slack-go issue 1571); `client_msg_id` may or may not deduplicate (an error `duplicate_message_not_found` is
 documented, the behaviour is not), so both can be chosen and neither may be relied on.
 """
 
 import asyncio
-import json
-import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,12 +17,27 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.slack.blockkit import refusal
+from tests.slack.arguments import arguments_of, known_arguments, page, shown
+from tests.slack.blockkit import UPDATE_TEXT_MAX, refusal
+from tests.slack.rates import Rates
+from tests.slack.refused import RefusedError
+from tests.slack.socket import APP_TOKEN, Socket
+from tests.slack.uploads import Uploads
 
 BOT = {"user": "undercurrent", "user_id": "U0BOT", "bot_id": "B0BOT", "team": "Night Watch", "team_id": "T0"}
-EVERY_SCOPE = frozenset({"chat:write", "channels:history", "groups:history", "channels:read", "groups:read"})
+EVERY_SCOPE = frozenset(
+    {
+        "chat:write",
+        "files:write",
+        "channels:history",
+        "groups:history",
+        "im:history",
+        "im:write",
+        "channels:read",
+        "groups:read",
+    }
+)
 HISTORY_SCOPE = {"C": "channels:history", "G": "groups:history", "D": "im:history"}
-PAGE_MAX = 999
 
 
 class Fault(StrEnum):
@@ -57,14 +71,6 @@ class Channel:
         return next((one for one in self.messages if one["ts"] == ts), None)
 
 
-class RefusedError(Exception):
-    """An answer `ok: false`."""
-
-    def __init__(self, error: str, **more: Any) -> None:
-        super().__init__(error)
-        self.body = {"ok": False, "error": error, **more}
-
-
 @dataclass
 class Request:
     """One request as it arrived."""
@@ -83,22 +89,28 @@ class FakeSlack:
         self.revoked = False
         self.scopes = set(EVERY_SCOPE)
         self.channels = {"C0REGISTRY": Channel("C0REGISTRY", "registry-alerts")}
+        self.people = {"U0ALICE", "U0BOB"}
         self.gap_seconds = 1.0
         self.retry_after_seconds = 1
+        self.rates = Rates()
         self.deduplicates = False
         self.edit_window_open = True
         self.before: dict[str, Callable[[], Any]] = {}
         self.requests: list[Request] = []
-        self._faults: dict[str, deque[Fault | str]] = {}
+        self._faults: dict[str, deque[Fault | str | None]] = {}
         self._posted_at: dict[str, float] = {}
         self._by_client_id: dict[str, str] = {}
         self._serial = 0
+        self.uploads = Uploads()
+        self.socket = Socket(APP_TOKEN)
         self._hanging: set[asyncio.Event] = set()
         self.hung = asyncio.Event()
 
     async def __aenter__(self) -> "FakeSlack":
         app = web.Application()
         app.router.add_route("*", "/api/{method}", self._handle)
+        app.router.add_post("/upload/{file}", self._take_upload)
+        app.router.add_get("/socket/{ticket}", self.socket.serve)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -110,10 +122,12 @@ class FakeSlack:
     async def __aexit__(self, *_: object) -> None:
         for event in self._hanging:
             event.set()
+        await self.socket.close()
         await self._runner.cleanup()
 
-    def fail(self, method: str, *faults: Fault | str) -> None:
-        """Let the next requests of `method` end so; a plain string is answered as the error it names."""
+    def fail(self, method: str, *faults: Fault | str | None) -> None:
+        """Let the next requests of `method` end so: a plain string is answered as the error it names,
+        and None lets one pass."""
         self._faults.setdefault(method, deque()).extend(faults)
 
     @property
@@ -138,12 +152,15 @@ class FakeSlack:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
-        arguments = await _arguments(request)
+        arguments = await arguments_of(request)
         self.requests.append(Request(method, arguments, self.now()))
         self.before.get(method, lambda: None)()
         fault = self._faults[method].popleft() if self._faults.get(method) else None
         if fault is Fault.LIMITED:
-            return self._answer({"ok": False, "error": "ratelimited"}, 429)
+            self.rates.limit(method, self.now(), self.retry_after_seconds)
+            return self._limited(self.retry_after_seconds)
+        if (seconds := self.rates.wait(method, self.now())) is not None:
+            return self._limited(seconds)
         if fault is Fault.UNAVAILABLE:
             return web.Response(status=503, text="upstream connect error")
         if fault is Fault.DROPPED:
@@ -153,7 +170,9 @@ class FakeSlack:
         try:
             body = self._method(method)(self._authorised(request, arguments), arguments)
         except RefusedError as error:
-            return self._answer(error.body, 429 if error.body["error"] == "ratelimited" else 200)
+            if error.body["error"] == "ratelimited":
+                return self._limited(self.retry_after_seconds)
+            return self._answer(error.body)
         if fault is Fault.LOST:
             return _hang_up(request)
         if fault is Fault.HANGS:
@@ -167,19 +186,25 @@ class FakeSlack:
 
     def _answer(self, body: dict[str, Any], status: int = 200) -> web.Response:
         headers = {"X-OAuth-Scopes": ",".join(sorted(self.scopes))}
-        if status == 429:
-            headers["Retry-After"] = str(self.retry_after_seconds)
         return web.json_response(body, status=status, headers=headers)
+
+    def _limited(self, seconds: int) -> web.Response:
+        body = {"ok": False, "error": "ratelimited"}
+        return web.json_response(body, status=429, headers={"Retry-After": str(seconds)})
 
     def _method(self, name: str) -> Callable[[None, dict[str, Any]], dict[str, Any]]:
         methods: dict[str, Callable[[None, dict[str, Any]], dict[str, Any]]] = {
             "auth.test": self._auth_test,
             "conversations.list": self._list,
+            "conversations.open": self._open,
             "chat.postMessage": self._post,
             "chat.update": self._update,
             "chat.delete": self._delete,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
+            "apps.connections.open": lambda _, arguments: self.socket.open(self.port),
+            "files.getUploadURLExternal": self._upload_url,
+            "files.completeUploadExternal": self._complete_upload,
         }
         if name not in methods:
             raise RefusedError("unknown_method", req_method=name)
@@ -189,6 +214,9 @@ class FakeSlack:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ") or arguments.get("token", "")
         if not given:
             raise RefusedError("not_authed")
+        if request.match_info["method"] == "apps.connections.open":
+            self.socket.authorise(given)
+            return
         if self.revoked:
             raise RefusedError("token_revoked")
         if given != self.token:
@@ -214,7 +242,16 @@ class FakeSlack:
         rows = [
             {"id": one.id, "name": one.name, "is_archived": one.archived} for one in self.channels.values()
         ]
-        return _page("channels", rows, arguments)
+        return page("channels", rows, arguments)
+
+    def _open(self, _: None, arguments: dict[str, Any]) -> dict[str, Any]:
+        self._needs("im:write")
+        person = arguments.get("users", "")
+        if person not in self.people:
+            raise RefusedError("user_not_found")
+        identity = f"D{person[1:]}"
+        self.channels.setdefault(identity, Channel(identity, ""))
+        return {"channel": {"id": identity}}
 
     def _post(self, _: None, arguments: dict[str, Any]) -> dict[str, Any]:
         self._needs("chat:write")
@@ -223,7 +260,7 @@ class FakeSlack:
             raise RefusedError("not_in_channel")
         if channel.archived:
             raise RefusedError("is_archived")
-        _known_arguments(arguments, "client_msg_id", "thread_ts", "unfurl_links", "unfurl_media")
+        known_arguments(arguments, "client_msg_id", "thread_ts", "unfurl_links", "unfurl_media")
         self._refuse_content(arguments)
         if self.now() < self._posted_at.get(channel.id, float("-inf")) + self.gap_seconds - 1e-6:
             raise RefusedError("ratelimited")
@@ -248,15 +285,18 @@ class FakeSlack:
 
     def _thread(self, channel: Channel, message: dict[str, Any], thread_ts: str | None) -> None:
         parent = channel.find(thread_ts) if thread_ts else None
-        if parent is not None and parent.get("subtype") != "tombstone":
-            message["thread_ts"] = parent["thread_ts"] = parent.get("thread_ts", parent["ts"])
+        if parent is None or parent.get("subtype") == "tombstone":
+            return
+        if parent.get("thread_ts", thread_ts) != thread_ts:
+            raise RefusedError("cannot_reply_to_message")  # "never use a reply's ts value"
+        message["thread_ts"] = parent["thread_ts"] = thread_ts
 
     def _update(self, _: None, arguments: dict[str, Any]) -> dict[str, Any]:
         self._needs("chat:write")
         channel = self._channel_of(arguments)
         if channel.archived:
             raise RefusedError("is_inactive")
-        _known_arguments(arguments, "ts")
+        known_arguments(arguments, "ts")
         message = channel.find(arguments.get("ts", ""))
         if message is None or message.get("subtype") == "tombstone":
             raise RefusedError("message_not_found")
@@ -264,6 +304,8 @@ class FakeSlack:
             raise RefusedError("cant_update_message")
         if not self.edit_window_open:
             raise RefusedError("edit_window_closed")
+        if len(arguments.get("text") or "") > UPDATE_TEXT_MAX:
+            raise RefusedError("msg_too_long")
         self._refuse_content(arguments)
         if "text" in arguments and "blocks" not in arguments:
             message.pop("blocks", None)
@@ -287,7 +329,7 @@ class FakeSlack:
 
     def _history(self, _: None, arguments: dict[str, Any]) -> dict[str, Any]:
         channel = self._readable(arguments)
-        return _page("messages", [_shown(one, arguments) for one in reversed(channel.top())], arguments)
+        return page("messages", [shown(one, arguments) for one in reversed(channel.top())], arguments)
 
     def _replies(self, _: None, arguments: dict[str, Any]) -> dict[str, Any]:
         channel = self._readable(arguments)
@@ -295,46 +337,39 @@ class FakeSlack:
         if parent is None:
             raise RefusedError("thread_not_found")
         rows = [parent, *channel.thread(parent["ts"])]
-        return _page("messages", [_shown(one, arguments) for one in rows], arguments)
+        return page("messages", [shown(one, arguments) for one in rows], arguments)
+
+    def _upload_url(self, _: None, arguments: dict[str, Any]) -> dict[str, Any]:
+        self._needs("files:write")
+        file = self.uploads.begin(arguments)
+        return {"upload_url": f"http://127.0.0.1:{self.port}/upload/{file}", "file_id": file}
+
+    async def _take_upload(self, request: web.Request) -> web.StreamResponse:
+        """The upload address takes the bytes without a token, once, and only as many as were announced."""
+        self.requests.append(Request("upload", {}, self.now()))
+        fault = self._faults["upload"].popleft() if self._faults.get("upload") else None
+        if fault is Fault.UNAVAILABLE:
+            return web.Response(status=503)
+        taken = self.uploads.take(request.match_info["file"], await request.read())
+        return web.Response(status=200 if taken else 400, text="OK" if taken else "wrong length")
+
+    def _complete_upload(self, _: None, arguments: dict[str, Any]) -> dict[str, Any]:
+        self._needs("files:write")
+        files = self.uploads.complete(arguments)
+        channel = self._channel_of({"channel": arguments.get("channel_id", "")})
+        if not channel.member:
+            raise RefusedError("not_in_channel")
+        if channel.archived:
+            raise RefusedError("is_archived")
+        message = self._message({"text": arguments.get("initial_comment", "")})
+        self._thread(channel, message, arguments.get("thread_ts"))
+        channel.messages.append({**message, "subtype": "file_share", "files": files})
+        return {"files": files}
 
     def _refuse_content(self, arguments: dict[str, Any]) -> None:
         problem = refusal(arguments)
         if problem is not None:
             raise RefusedError(problem[0], response_metadata={"messages": [problem[1]]})
-
-
-def _shown(message: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """Metadata is shown only to who asks for it."""
-    if arguments.get("include_all_metadata") in (True, "1", "true"):
-        return message
-    return {key: value for key, value in message.items() if key != "metadata"}
-
-
-def _page(name: str, rows: list[Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    limit = int(arguments.get("limit", 100))
-    if not 1 <= limit <= PAGE_MAX:
-        raise RefusedError("invalid_limit")
-    start = int(arguments.get("cursor") or 0)
-    after = start + limit
-    cursor = str(after) if after < len(rows) else ""
-    return {name: rows[start:after], "has_more": bool(cursor), "response_metadata": {"next_cursor": cursor}}
-
-
-def _known_arguments(arguments: dict[str, Any], *more: str) -> None:
-    unknown = set(arguments) - {"channel", "text", "blocks", "metadata", "token", *more}
-    if unknown or any(not re.fullmatch(r"\w+", name) for name in arguments):
-        raise RefusedError("invalid_arguments", detail=sorted(unknown))
-
-
-async def _arguments(request: web.Request) -> dict[str, Any]:
-    """JSON body, form body or query, as the Web API takes them."""
-    if request.content_type == "application/json" and request.can_read_body:
-        return dict(await request.json())
-    arguments: dict[str, Any] = {**request.query, **{k: str(v) for k, v in (await request.post()).items()}}
-    for name in ("blocks", "metadata"):
-        if isinstance(arguments.get(name), str):
-            arguments[name] = json.loads(arguments[name])
-    return arguments
 
 
 def _hang_up(request: web.Request) -> web.Response:

@@ -2,10 +2,17 @@
 
 from typing import Any
 
-from agents.slack import SlackSpeaker
+from agents.tell.slack import SlackSpeaker
 from pipeline.telling import Memory, intend
 from schemas import Change
+from tests.render.incidents import CASCADE
 from tests.slack.server import FakeSlack
+
+INCIDENT = CASCADE[0].incident.id
+STEPS = [one.seq for one in CASCADE]
+"""The changes of the cascade, each a reply in its thread."""
+NAMES = ["Opened", "Cause named", "Recovering", "Resolved"]
+"""How those replies begin."""
 
 
 async def tell_all(
@@ -36,3 +43,10 @@ def thread(slack: FakeSlack, incident: str) -> list[int]:
     return [
         payload(one)["seq"] for root in roots(slack, incident) for one in slack.channel.thread(root["ts"])
     ]
+
+
+def steps_said(slack: FakeSlack, incident: str) -> list[str]:
+    """The names of the steps in the incident's thread, in their order, those said as one reply included."""
+    replies = [one for root in roots(slack, incident) for one in slack.channel.thread(root["ts"])]
+    heads = [line for one in replies for line in one["text"].splitlines() if line.endswith(" UTC")]
+    return [head.split(" · ")[0].split(":")[0] for head in heads]

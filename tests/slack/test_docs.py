@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from agents.slack_api import FIXES
+from agents.tell.slack_api import FIXES
 from schemas import ChangeKind
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,9 @@ def test_every_fix_is_documented() -> None:
 
 def test_every_outcome_is_documented() -> None:
     """Every outcome the speakers count by name is in the table of metrics."""
-    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "agents").glob("slack*.py"))
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "agents" / "tell").glob("slack*.py")
+    )
     named = re.findall(r'_heard\("(\w+)", "(\w+)"\)', sources)
     waits = [("slack", outcome) for outcome in re.findall(r'_heard\("(\w+)"\)', sources)]
     assert len(named) > 8

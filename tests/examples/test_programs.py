@@ -1,0 +1,154 @@
+"""Examples with their real programs: a registry's log through them and Kafka, and the same incident."""
+
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+import yaml
+
+from tests.examples.programs import ROOT, built, example, rsyslogd, running, syslog_ng, wait_for
+from tests.examples.recorded import Stage, staged
+from tools.ports import free_ports
+
+
+@pytest.mark.slow
+@pytest.mark.needs("rsyslog")
+def test_rsyslog_follows_a_registry_into_the_same_incident(kafka: str, tmp_path: Path) -> None:
+    """Debian's rsyslogd with imfile and omkafka."""
+    stage, log = staged(kafka, "rsyslog"), tmp_path / "registry.log"
+    log.touch()
+    config = example("rsyslog.conf", tmp_path, stage.places(log) | {"/var/spool/rsyslog": str(tmp_path)})
+    program = rsyslogd()
+    assert program is not None
+    with running(program, "-n", "-f", str(config), "-i", str(tmp_path / "pid")) as said:
+        stage.write(log)
+        stage.ship_the_rest()
+        stage.wait_for_lines(said)
+    stage.expect_the_same_incident()
+
+
+@pytest.mark.slow
+@pytest.mark.needs("syslog-ng")
+def test_syslog_ng_follows_a_registry_into_the_same_incident(kafka: str, tmp_path: Path) -> None:
+    """Debian's syslog-ng with its kafka-c destination."""
+    stage, log = staged(kafka, "syslog-ng"), tmp_path / "registry.log"
+    log.touch()
+    config = example("syslog-ng.conf", tmp_path, stage.places(log) | {"/var/lib/syslog-ng": str(tmp_path)})
+    program = syslog_ng()
+    assert program is not None
+    files = (
+        f"--persist-file={tmp_path}/persist",
+        f"--pidfile={tmp_path}/pid",
+        f"--control={tmp_path}/control",
+    )
+    libraries = {"LD_LIBRARY_PATH": str(Path(program[0]).parents[1] / "lib/syslog-ng")}
+    with running(*program, "-F", "--no-caps", "-f", str(config), *files, **libraries) as said:
+        stage.write(log)
+        stage.ship_the_rest()
+        stage.wait_for_lines(said)
+    stage.expect_the_same_incident()
+
+
+@pytest.mark.slow
+def test_our_own_shipper_follows_a_registry_into_the_same_incident(kafka: str, tmp_path: Path) -> None:
+    """`undercurrent ship logs`, with the file's name as the container's."""
+    stage, log = staged(kafka, "own"), tmp_path / "registry-a.log"
+    log.touch()
+    topics = {"UNDERCURRENT_TOPICS_LOGS": stage.settings.topics.logs, "PYTHONPATH": str(ROOT)}
+    words = ("ship", "logs", str(log), "--from", "beginning", "--brokers", kafka, "--state", str(tmp_path))
+    with running(sys.executable, "-m", "agents", *words, **topics) as said:
+        stage.write(log)
+        stage.ship_the_rest()
+        stage.wait_for_lines(said)
+    stage.expect_the_same_incident()
+
+
+@pytest.mark.slow
+@pytest.mark.needs("telegraf")
+def test_telegraf_follows_a_registry_into_the_same_incident(kafka: str, tmp_path: Path) -> None:
+    """Telegraf's tail as influx lines; its cgroup plugin's readings are understood as well."""
+    stage, log = staged(kafka, "telegraf"), tmp_path / "registry.log"
+    log.touch()
+    cgroup = tmp_path / "cgroup" / f"docker-{'9f1c' * 16}.scope"
+    cgroup.mkdir(parents=True)
+    (cgroup / "cpu.stat").write_text("usage_usec 5000000\nnr_periods 10\nnr_throttled 9\nthrottled_usec 7\n")
+    (cgroup / "cpu.max").write_text("12000 100000\n")
+    places = stage.places(log) | {
+        "/sys/fs/cgroup/system.slice": str(cgroup.parent),
+        "registry.metrics": stage.settings.topics.decisions,  # apart from the recording's own
+    }
+    config = example("telegraf.conf", tmp_path, places)
+    program = built("telegraf")
+    assert program is not None
+    with running(program, str(config)) as said:
+        stage.write(log)
+        stage.wait_for_lines(said)
+        readings = list(stage.records(stage.settings.topics.decisions))
+    assert any(b"cpu.stat.nr_throttled" in (one.value or b"") for one in readings)
+    stage.ship_the_rest()
+    stage.expect_the_same_incident()
+
+
+@pytest.mark.slow
+@pytest.mark.needs("otelcol")
+def test_the_collectors_protobuf_ends_in_the_same_incident(kafka: str, tmp_path: Path) -> None:
+    """OpenTelemetry's kafka exporter in otlp_proto, zstd, many lines a record."""
+    stage = staged(kafka, "otel")
+    (port,) = free_ports(1)
+    config = example(
+        "otel-collector.yaml",
+        tmp_path,
+        {"kafka:9092": kafka, "registry.logs": stage.settings.topics.logs, "4318": str(port)},
+    )
+    only_otlp(config)
+    program = built("otelcol")
+    assert program is not None
+    with running(program, f"--config=file:{config}") as said:
+        batches = send_otlp(stage, f"http://127.0.0.1:{port}/v1/logs", said)
+        stage.ship_the_rest()
+        stage.wait_for_lines(said, batches)
+    stage.expect_the_same_incident()
+
+
+def only_otlp(config: Path) -> None:
+    """Leave out the receivers that the build has not: it is given what they would give."""
+    body = yaml.safe_load(config.read_text())
+    body["receivers"] = {"otlp": body["receivers"]["otlp"]}
+    body["service"]["pipelines"] = {"logs": {"receivers": ["otlp"], "exporters": ["kafka"]}}
+    body["service"]["telemetry"] = {"metrics": {"level": "none"}}
+    config.write_text(yaml.safe_dump(body))
+
+
+def send_otlp(stage: Stage, url: str, said: Callable[[], str]) -> int:
+    """The log as the filelog receiver's container operator has it, in batches; returns their number."""
+    resource = {"attributes": [
+        {"key": name, "value": {"stringValue": value}}
+        for name, value in (("k8s.pod.name", "registry-a"), ("k8s.container.name", "registry"))
+    ]}  # fmt: skip
+    log = stage.log
+    batches = [log[at : at + 20] for at in range(0, len(log), 20)]
+    stream = {"key": "log.iostream", "value": {"stringValue": "stderr"}}
+    for batch in batches:
+        records = [
+            {
+                "timeUnixNano": str(round(line.at * 1e9)),  # of the runtime, which dates each line
+                "body": {"stringValue": line.text.decode()},
+                "attributes": [stream],
+            }
+            for line in batch
+        ]
+        body = {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]}
+        request = urllib.request.Request(url, orjson.dumps(body), {"Content-Type": "application/json"})
+
+        def accepted(request: urllib.request.Request = request) -> bool:
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    return bool(answer.status == 200)
+            except OSError:
+                return False
+
+        wait_for(accepted, said)
+    return len(batches)
