@@ -5,11 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# Tests that talk to Kafka mostly wait: more processes than cores, each with a broker of its own.
+PROCESSES ?= 4
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt lock schemas examples bench clean
+.PHONY: help setup deploy-tools demo test score chaos long lint fmt lock schemas examples audit bench bench-replay fuzz shippers clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## Create .venv from requirements.lock; does nothing when it is up to date
 
@@ -22,11 +25,30 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+# What checks deploy/: hadolint and Kubernetes' schemas from deploy/tools.lock, and helm where there is Go
+# (a minute and a half the first time). Tests that need one of them say so where it is missing.
+deploy-tools: setup ## Install what checks the Dockerfile and the Helm chart
+	@[ -x $(VENV)/deploy/bin/hadolint ] || { $(PYTHON) -m venv $(VENV)/deploy && \
+	  $(VENV)/deploy/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r deploy/tools.lock; }
+	@[ -x $(VENV)/deploy/bin/helm ] || ! command -v go >/dev/null || \
+	  GOBIN=$(abspath $(VENV))/deploy/bin go install helm.sh/helm/v3/cmd/helm@v3.19.2
+
 demo: setup ## Run a real recording through an embedded broker and a real worker
 	@$(BIN)/undercurrent demo
 
 test: lint ## Run all checks and all tests, with a real Kafka where Java and Maven are there
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
+
+score: setup ## Hold the diagnosis to its floors, on the corpus as it is and on one that arrives badly
+	@$(BIN)/undercurrent score --floors --worst
+	@$(BIN)/undercurrent score --floors --worst --shuffle 10 --duplicate 0.1 --metrics-delay 45
+
+chaos: setup ## Hurt workers, broker and Slack on a real Kafka, for half an hour
+	@$(BIN)/python -m pytest -m chaos -s tests/chaos
+
+long: setup ## A day of load in minutes, then everything failing at once: memory, state and time as figures
+	$(BIN)/python -m bench.endurance
+	$(BIN)/python -m bench.storm
 
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check
@@ -46,8 +68,23 @@ schemas: setup ## Write docs/schemas/ from the models
 examples: setup ## Write what the program says of the samples into README.md and docs/examples.md
 	$(BIN)/python -m tools.examples
 
-bench: setup ## Measure intake against a plain Faust agent
+fuzz: setup ## Throw a million mutated records at the intake: SEED=2 INPUTS=1000 for others
+	$(BIN)/python -m tests.formats.fuzz --inputs $(or $(INPUTS),1000000) --seed $(or $(SEED),1)
+
+shippers: setup ## Build Telegraf and an OpenTelemetry Collector (Go, minutes), and try all examples against Kafka
+	cd tests/examples/build/telegraf && go build -o ../../../../.programs/telegraf .
+	cd tests/examples/build/otelcol && go build -o ../../../../.programs/otelcol .
+	@$(BIN)/python -m pytest tests/examples -rs
+
+audit: setup ## Ask whether holes are known in what is locked
+	@$(BIN)/python -m tools.audit
+
+bench: setup ## Measure intake against a plain Faust agent, and the page with much on it
 	$(BIN)/python -m bench.intake_vs_agent
+	$(BIN)/python -m bench.page_load
+
+bench-replay: setup ## Measure the replay of a span of Kafka against a bare consumer (RECORDS=10000000, JOBS=1)
+	@$(BIN)/python -m bench.replay_rate $(if $(RECORDS),--records $(RECORDS)) $(if $(JOBS),--jobs $(JOBS))
 
 # Pinned with hashes for every platform and Python from 3.11 on; `make lock UPGRADE=--upgrade` takes newer versions.
 lock: ## Write requirements.lock from pyproject.toml
@@ -57,4 +94,4 @@ lock: ## Write requirements.lock from pyproject.toml
 	  --generate-hashes --no-header --no-emit-index-url --quiet $(UPGRADE) --output-file requirements.lock
 
 clean: ## Remove what was installed, fetched and cached
-	rm -rf $(VENV) .kafka .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf $(VENV) .kafka .programs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
