@@ -1,14 +1,20 @@
 """Writes the Grafana dashboard: `python -m tools.dashboard`. A test says when it is due.
 
-One row per question a person on call has, in the order they are asked.
+One row per question a person on call has, in the order they are asked. The chart's copies of it and of the
+alert rules are written as well: Helm reads nothing outside of a chart, and a link does not survive every
+way in which people copy a tree.
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).resolve().parents[1] / "deploy" / "grafana" / "dashboards" / "undercurrent.json"
+DEPLOY = Path(__file__).resolve().parents[1] / "deploy"
+FILE = DEPLOY / "grafana" / "dashboards" / "undercurrent.json"
+RULES = DEPLOY / "prometheus" / "undercurrent.rules.yaml"
+CHART_FILES = DEPLOY / "helm" / "undercurrent" / "files"
 
 # Title, unit, and per curve its expression and legend.
 Panel = tuple[str, str, dict[str, str]]
@@ -166,10 +172,12 @@ def text() -> str:
 
 
 def main() -> None:
-    """Write it."""
+    """Write it, and the chart's copies."""
     FILE.parent.mkdir(parents=True, exist_ok=True)
     FILE.write_text(text(), encoding="utf-8")
-    sys.stdout.write(f"written to {FILE}\n")
+    for original in (FILE, RULES):
+        shutil.copyfile(original, CHART_FILES / original.name)
+    sys.stdout.write(f"written to {FILE} and {CHART_FILES}\n")
 
 
 if __name__ == "__main__":

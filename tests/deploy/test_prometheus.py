@@ -122,3 +122,9 @@ def test_the_dashboard_on_disk_is_the_one_that_is_written() -> None:
         for y in range(grid["y"], grid["y"] + grid["h"])
     ]
     assert len(cells) == len(set(cells))
+
+
+def test_the_chart_carries_the_same_rules_and_dashboard() -> None:
+    """Helm reads nothing outside of a chart: its copies are written with the dashboard."""
+    for original in (dashboard.FILE, dashboard.RULES):
+        assert (dashboard.CHART_FILES / original.name).read_bytes() == original.read_bytes(), original.name
