@@ -225,7 +225,7 @@ def closing_time(last: float, rules: Rules) -> int:
     """
     waits_seconds = (
         rules.lateness_seconds,
-        rules.hold_seconds,
+        rules.hold_seconds_max,
         rules.evidence_grace_seconds,
         rules.burst.window_seconds,
         rules.lifecycle.recovering_after_seconds,

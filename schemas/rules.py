@@ -170,7 +170,9 @@ class Rules(Noun):
     unproven_after_seconds: float = Field(
         10.0, ge=0, description="How long a burst without a proven cause is watched before it is told"
     )
-    hold_seconds: float = Field(60.0, ge=0, description="How long a DNS symptom is held at most")
+    hold_seconds: float = Field(
+        60.0, ge=0, description="How long a DNS symptom is held; twice as long where readings are late"
+    )
     retention_seconds: int = Field(300, ge=60, description="How much settled history is kept")
     history_max: int = Field(
         200_000,
@@ -200,6 +202,11 @@ class Rules(Noun):
     causes: tuple[DeclaredCause, ...] = Field(
         (), max_length=CAUSES_MAX, description="Causes of your own, weighed beside the built-in ones"
     )
+
+    @property
+    def hold_seconds_max(self) -> float:
+        """How long a DNS symptom is held at most, in seconds."""
+        return 2 * self.hold_seconds
 
     def configured_cores(self, instance: str) -> float | None:
         """The CPU limit that these rules give `instance`, in cores; None where they give none."""

@@ -51,19 +51,31 @@ def starved_since(view: View, held: Held, level: str | None = None) -> int | Non
     return next((second for second in seconds if starved_at(view, second, level)), None)
 
 
+def measured_late(view: View, held: Held) -> bool:
+    """Whether readings that come for the view's instance have not reached the lookup yet.
+
+    What was starved, and how many lookups failed, is measured; a source 45 s behind has not said it.
+    """
+    streams = [view.cpu, *(view.dns[upstream] for upstream in _asked(view, held))]
+    return any(stream and stream[-1].end < held.second + 1 for stream in streams)
+
+
+def _asked(view: View, held: Held) -> list[str]:
+    """The measured upstreams that may have been asked: the lookup's own, or any where it names none."""
+    return [
+        upstream
+        for upstream in view.dns
+        if not held.upstream or not upstream or upstream == held.upstream or len(view.dns) == 1
+    ]
+
+
 def harmless(view: View, held: Held, healthy_peers: list[str]) -> str | None:
     """None if starvation may account for the symptom, else what stands against that."""
     if healthy_peers:
         names = ", ".join(healthy_peers[:3])
         return f"{held.upstream or 'the resolver'} also fails for {names}, which had CPU to spare"
     low, high = held.second - AROUND_SECONDS, held.second + AROUND_SECONDS
-    inside = [
-        r
-        for upstream, readings in view.dns.items()
-        if not held.upstream or not upstream or upstream == held.upstream or len(view.dns) == 1
-        for r in readings
-        if low <= r.end <= high
-    ]
+    inside = [r for upstream in _asked(view, held) for r in view.dns[upstream] if low <= r.end <= high]
     queries, failed = sum(r.queries for r in inside), sum(r.failed for r in inside)
     if queries:
         if failed > view.rules.dns.harmless_lookups and failed > view.rules.dns.harmless_ratio * queries:

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from pipeline.core.hold import Held, Ruling, harmless, starved_at, starved_since
+from pipeline.core.hold import Held, Ruling, harmless, measured_late, starved_at, starved_since
 from pipeline.core.incident import OpenIncident
 from pipeline.core.state import DomainState
 from pipeline.diagnosis import View
@@ -39,7 +39,10 @@ def _rule(state: DomainState, held: Held, second: int) -> tuple[Ruling, OpenInci
         outage = state.incident_of(view.instance, Cause.DNS_OUTAGE)
         if outage is not None and _inside(outage, view, held):
             return Ruling(Outcome.RELEASED, f"part of the DNS outage: {_fact(outage)}"), outage
-    if second + 1 < held.second + state.rules.hold_seconds:
+    waited_seconds = second + 1 - held.second
+    if waited_seconds < state.rules.hold_seconds:
+        return None
+    if waited_seconds < state.rules.hold_seconds_max and any(measured_late(v, held) for v in views):
         return None
     return _final(state, held, views, second)
 
@@ -98,11 +101,10 @@ def _resolver_failed(state: DomainState, view: View, held: Held) -> str | None:
     for incident in sorted(state.incidents.values(), key=lambda one: (one.opened_at, one.id)):
         failing = incident.cause is Cause.DNS_OUTAGE and incident.level != "lookups"
         if failing and view.instance in incident.members:
-            start, end = (
-                incident.first_symptom_at - state.rules.dns.near_outage_seconds,
-                incident.last_sign_at,
-            )
-            if start <= held.second <= end + state.rules.dns.near_outage_seconds:
+            # Requests fail long after the resolver does: they wait for it first.
+            start = min(incident.first_symptom_at, incident.members[view.instance].start)
+            near_seconds = state.rules.dns.near_outage_seconds
+            if start - near_seconds <= held.second <= incident.last_sign_at + near_seconds:
                 return f"its resolver was failing around then ({incident.id})"
     return None
 

@@ -130,7 +130,7 @@ class DomainState:
         needed_seconds = max(
             rules.burst.window_seconds,
             2 * rules.evidence_grace_seconds,
-            2 * rules.hold_seconds,
+            rules.hold_seconds + rules.hold_seconds_max,
             rules.retention_seconds // 2 + REDRAW_SECONDS,
         )
         while kept > rules.history_max and oldest < second - needed_seconds:

@@ -86,7 +86,7 @@ def end_of(rules: Rules) -> float:
     life = rules.lifecycle
     waits = (
         rules.lateness_seconds,
-        rules.hold_seconds,
+        rules.hold_seconds_max,
         rules.evidence_grace_seconds,
         rules.burst.window_seconds,
         life.recovering_after_seconds,
