@@ -56,8 +56,9 @@ def measured_late(view: View, held: Held) -> bool:
 
     What was starved, and how many lookups failed, is measured; a source 45 s behind has not said it.
     """
-    streams = [view.cpu, *(view.dns[upstream] for upstream in _asked(view, held))]
-    return any(stream and stream[-1].end < held.second + 1 for stream in streams)
+    last = [reading.end for reading in view.cpu[-1:]]
+    last += [reading.end for upstream in _asked(view, held) for reading in view.dns[upstream][-1:]]
+    return any(end < held.second + 1 for end in last)
 
 
 def _asked(view: View, held: Held) -> list[str]:
