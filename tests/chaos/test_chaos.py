@@ -56,7 +56,8 @@ class Scene:
     def is_as_if_nothing_had_happened(self) -> None:
         """Wait until all is read and told; compare it with the replay."""
         self.cluster.wait_until_read(self.arrivals[-1].at)
-        replayed = self.cluster.replayed(self.arrivals)
+        written = self.cluster.as_they_lie(self.arrivals)
+        replayed = self.cluster.replayed(written)
         assert not differences(told(self.cluster.said()), told(replayed))
         assert not self.cluster.records(self.cluster.settings.topics.dead_letters)
         changes = [one for one in replayed if isinstance(one, Change)]
@@ -66,7 +67,10 @@ class Scene:
             time.sleep(0.5)
         time.sleep(2.0)  # whatever would be said twice would be said now
         self.live.check(changes)
-        print(f"seed {SEED}: {self.fleet.harm} hurt, {len(replayed)} outputs, Slack {self.live.answers()}")
+        print(
+            f"seed {SEED}: {self.fleet.harm} hurt, {len(written) - len(self.arrivals)} copies shipped,"
+            f" {len(replayed)} outputs, Slack {self.live.answers()}"
+        )
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -97,6 +98,38 @@ class Cluster:
     def arrivals(self, recording: Recording, *, markers: bool = True) -> list[Arrival]:
         """What shipping `recording` to the fresh topics of this cluster writes."""
         return shipped(recording, self.settings, markers=markers)
+
+    def as_they_lie(self, arrivals: list[Arrival]) -> list[Arrival]:
+        """Those `arrivals` with the offsets Kafka gave them, copies included: shippers deliver at least once.
+
+        A broker that dies may have stored what it did not acknowledge; the shipper sends it again. Fails
+        where one of them is missing, or where a record lies there that is neither one of them nor a copy.
+        """
+        places: dict[tuple[str, int], list[int]] = {}
+        for number, arrival in enumerate(arrivals):
+            places.setdefault((arrival.record.topic, arrival.record.partition), []).append(number)
+        found: list[tuple[int, Arrival]] = []
+        for topic in self.settings.topics.raw:
+            due = {place: deque(numbers) for place, numbers in places.items() if place[0] == topic}
+            shipped: dict[tuple[str, int], list[int]] = {place: [] for place in due}
+            for record in self.records(topic):
+                place = (topic, record.partition)
+                if due[place] and arrivals[due[place][0]].record.value == record.value:
+                    shipped[place].append(due[place].popleft())
+                    number = shipped[place][-1]
+                else:
+                    same = (
+                        one for one in reversed(shipped[place]) if arrivals[one].record.value == record.value
+                    )
+                    number = next(same, -1)
+                    assert number >= 0, (
+                        f"{place} offset {record.offset} was never shipped, or out of its order"
+                    )
+                moved = replace(arrivals[number].record, offset=record.offset)
+                found.append((shipped[place][-1], replace(arrivals[shipped[place][-1]], record=moved)))
+            lost = {place: len(numbers) for place, numbers in due.items() if numbers}
+            assert not lost, f"not in Kafka: {lost}"
+        return [arrival for _, arrival in sorted(found, key=lambda one: one[0])]
 
     def replayed(self, arrivals: Iterable[Arrival]) -> list[Change | Decision]:
         """What the same records give without Kafka, in this process."""
