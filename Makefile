@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 PROCESSES ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deploy-tools demo test score chaos long lint fmt lock schemas examples audit bench bench-replay fuzz shippers clean
+.PHONY: help setup deploy-tools demo test score chaos long lint fmt lock schemas examples audit bench bench-replay fuzz programs shippers clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,9 +71,11 @@ examples: setup ## Write what the program says of the samples into README.md and
 fuzz: setup ## Throw a million mutated records at the intake: SEED=2 INPUTS=1000 for others
 	$(BIN)/python -m tests.formats.fuzz --inputs $(or $(INPUTS),1000000) --seed $(or $(SEED),1)
 
-shippers: setup ## Build Telegraf and an OpenTelemetry Collector (Go, minutes), and try all examples against Kafka
-	cd tests/examples/build/telegraf && go build -o ../../../../.programs/telegraf .
-	cd tests/examples/build/otelcol && go build -o ../../../../.programs/otelcol .
+programs: ## Build a Telegraf and an OpenTelemetry Collector (Go, two minutes the first time)
+	cd tests/examples/go/telegraf && go build -o ../../../../.programs/telegraf .
+	cd tests/examples/go/otelcol && go build -o ../../../../.programs/otelcol .
+
+shippers: setup programs ## Try all examples with their real programs against Kafka
 	@$(BIN)/python -m pytest tests/examples -rs
 
 audit: setup ## Ask whether holes are known in what is locked

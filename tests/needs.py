@@ -26,14 +26,10 @@ def checker(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Program:
-    """What says in one clause that it is missing (None: it is there), and what to do about it.
-
-    `optional`: CI goes without, because it takes minutes to build.
-    """
+    """What says in one clause that it is missing (None: it is there), and what to do about it."""
 
     missing: Callable[[], str | None]
     how_to_get: str
-    optional: bool = False
 
 
 def _debian(name: str, package: str) -> Program:
@@ -50,9 +46,7 @@ def _checker(name: str) -> Program:
 
 
 def _built(name: str) -> Program:
-    return Program(
-        lambda: None if built(name) else f"there is no .programs/{name}", "make shippers", optional=True
-    )
+    return Program(lambda: None if built(name) else f"there is no .programs/{name}", "make programs (Go)")
 
 
 PROGRAMS = {
@@ -89,7 +83,7 @@ def require_all() -> None:
     """
     if not os.environ.get(REQUIRE):
         return
-    found = {name: one.missing() for name, one in PROGRAMS.items() if not one.optional}
+    found = {name: one.missing() for name, one in PROGRAMS.items()}
     lacking = [f"{why} ({PROGRAMS[name].how_to_get})" for name, why in found.items() if why]
     if lacking:
         raise pytest.UsageError(f"{REQUIRE} is set, and {'; '.join(lacking)}")

@@ -8,7 +8,9 @@ puts the readers' runs into one order again, for one intake: halves of a line ma
 import heapq
 import signal
 from array import array
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import get_context
@@ -34,7 +36,10 @@ READERS_MAX = 4
 """More of them give more than the one intake behind them can take."""
 
 MESSAGE_BYTES = 1_048_576
-"""What a reader sends at once, at least. It waits with the next until this is taken, so memory is bounded."""
+"""What a reader sends at once, at least."""
+
+UNTAKEN_MAX = 4
+"""So many messages a reader has waiting before it stops to read: memory is bounded, and it is rarely idle."""
 
 END_SECONDS = 5.0
 
@@ -144,25 +149,39 @@ def _ctrl_c_is_not_for_children() -> Iterator[None]:
 
 def _read(settings: Settings, stretches: Stretches, config: IntakeConfig, out: Connection) -> None:
     """A reader, in its own process: sends its runs, then None; or what went wrong."""
-    reader, dating = KafkaReader(settings), Dating(config)
-    with suppress(ConnectionError):  # nobody waits for it any more
+    reader = KafkaReader(settings)
+    untaken: deque[Future[None]] = deque()
+    # What was sent is written to the pipe while more is read.
+    with suppress(ConnectionError), ThreadPoolExecutor(1) as pool:  # an error: nobody waits for it any more
         try:
-            reader.connect()
-            runs: list[tuple[int, Run]] = []
-            size = 0
-            for second, run in KafkaHistory(reader, stretches, {}).runs():
-                values = Joined(run.values)
-                runs.append((second, packed(run, values, config.record_bytes_max, dating)))
-                size += values.total_bytes
-                if size >= MESSAGE_BYTES:
-                    out.send(runs)
-                    runs, size = [], 0
-            out.send(runs)
-            out.send(None)
-        except HistoryError as error:
-            out.send(error)
+            for message in _messages(reader, stretches, config):
+                untaken.append(pool.submit(out.send, message))
+                if len(untaken) > UNTAKEN_MAX:
+                    untaken.popleft().result()
         finally:
             reader.close()
+        for one in untaken:
+            one.result()
+
+
+def _messages(reader: KafkaReader, stretches: Stretches, config: IntakeConfig) -> Iterator[Message]:
+    dating = Dating(config)
+    runs: list[tuple[int, Run]] = []
+    size = 0
+    try:
+        reader.connect()
+        for second, run in KafkaHistory(reader, stretches, {}).runs():
+            values = Joined(run.values)
+            runs.append((second, packed(run, values, config.record_bytes_max, dating)))
+            size += values.total_bytes
+            if size >= MESSAGE_BYTES:
+                yield runs
+                runs, size = [], 0
+    except HistoryError as error:
+        yield error
+        return
+    yield runs
+    yield None
 
 
 def packed(run: Run, values: Joined, record_bytes_max: int, dating: Dating) -> Run:

@@ -102,13 +102,13 @@ class Dating:
                 far_text, far_form, far_stamp = text, form, in_kafka
 
     def reached(self, run: Run, passing: Sequence[int]) -> list[float | None]:
-        """How far the records before, between and behind `passing` have come: one time more than those.
+        """How far the records before each of `passing`, and in the end all, have come, those in it left out.
 
-        Where they come has nothing to do with what was read before, so anybody may ask.
+        Where they come has nothing to do with what was read before the run, so anybody may ask.
         """
-        found, start = [], 0
+        found: list[float | None] = []
+        start, alone = 0, Source()
         for stop in (*passing, len(run)):
-            alone = Source()
             self.notice_run(run, start, stop, alone)
             found.append(alone.high)
             start = stop + 1
