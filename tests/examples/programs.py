@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 UNPACKED = ROOT / ".programs"
-"""Programs that are no package's on this machine: unpacked by .ci/run, or built by `make shippers`."""
+"""Programs that are no package's on this machine: unpacked by .ci/run, or built by `make programs`."""
 
 SYSLOG_NG = UNPACKED / "syslog-ng"
 WAIT_SECONDS = 60.0
@@ -85,6 +85,6 @@ def syslog_ng() -> tuple[str, ...] | None:
 
 
 def built(name: str) -> str | None:
-    """A program that `make shippers` has built."""
+    """A program that `make programs` has built."""
     path = UNPACKED / name
     return str(path) if path.exists() else None
