@@ -9,6 +9,7 @@ from agents.commands.history import exit_codes, span_of
 from agents.commands.options import config_option, quiet_kafka, settings_from
 from agents.history.verify import verify as compare
 from agents.history.verify_raw import verify_raw
+from pipeline.diagnosis.words import amount
 from pipeline.render.clean import visible
 
 DIFFERENT = 8
@@ -41,12 +42,16 @@ def verify(start: str, end: str, raw: bool, config: Path | None) -> None:
         records = "changes" if raw else "signals"
         click.echo(f"note: {found.unread} {records} cannot be read; live set them aside as well", err=True)
     if found.before:
-        why = "they were not over by then" if raw else "the signals of their beginning are gone"
-        click.echo(f"note: {found.before} were not compared: {why}", err=True)
-    what = "incidents" if raw else "changes and decisions"
+        why = "not over by then" if raw else "the signals of their beginning are gone"
+        click.echo(f"note: not compared: {_named(found.before, raw)}, {why}", err=True)
+    compared = f"{_named(found.judged, raw)} compared"
     if not found.differences:
-        click.echo(f"{found.judged} {what} compared: no difference")
+        click.echo(f"{compared}: no difference")
         return
-    click.echo(f"{found.judged} {what} compared, {len(found.differences)} differ. The first:")
+    click.echo(f"{compared}, different: {len(found.differences)}. The first:")
     click.echo(visible(found.differences[0]))
     raise SystemExit(DIFFERENT)
+
+
+def _named(count: int, raw: bool) -> str:
+    return amount(count, "incident") if raw else amount(count, "change or decision", "changes and decisions")

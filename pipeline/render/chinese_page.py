@@ -38,7 +38,7 @@ CHINESE_PAGE: Mapping[str, str] = {
     "sourcestate.gone": "已消失",
     # curves
     "curve.up_to": "最高 {value}",
-    "curve.in_all": "共 {n}",
+    "curve.in_all": "所示时段共 {n}",
     "per_second": "{n}/秒",
     "and": "和",
     # headings and labels of the page

@@ -38,7 +38,7 @@ ENGLISH_PAGE: Mapping[str, str] = {
     "sourcestate.gone": "gone",
     # curves
     "curve.up_to": "up to {value}",
-    "curve.in_all": "{n} in all",
+    "curve.in_all": "{n} in the time shown",
     "per_second": "{n}/s",
     "and": " and ",
     # headings and labels of the page

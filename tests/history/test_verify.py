@@ -63,13 +63,13 @@ def test_killed_workers_said_what_a_replay_says_and_a_forged_word_is_found(kafka
             assert {one.value for one in cluster.records(f"verified-past.{shadow}")} == live != set()
 
         raw = verify_raw(cluster)
-        assert (raw.exit_code, raw.stdout) == (0, "1 incidents compared: no difference\n"), raw.output
+        assert (raw.exit_code, raw.stdout) == (0, "1 incident compared: no difference\n"), raw.output
         open_yet = verify_raw(cluster, "--to", "2026-11-23T09:12")
         assert open_yet.stdout == "0 incidents compared: no difference\n"
-        assert "note: 1 were not compared: they were not over by then" in open_yet.stderr
+        assert "note: not compared: 1 incident, not over by then" in open_yet.stderr
         other_idea = verify_raw(cluster, UNDERCURRENT_RULES_LIFECYCLE_RESOLVED_AFTER_SECONDS="90")
         assert other_idea.exit_code == 8, other_idea.output
-        assert "1 incidents compared, 1 differ. The first:\nincident " in other_idea.stdout
+        assert "1 incident compared, different: 1. The first:\nincident " in other_idea.stdout
 
         other_rules = verify(cluster, UNDERCURRENT_RULES_LIFECYCLE_RESOLVED_AFTER_SECONDS="90")
         assert other_rules.exit_code == 8, other_rules.output

@@ -27,9 +27,9 @@ def test_the_cascade_is_drawn_as_it_was_measured() -> None:
     assert drawn is not None
     assert [(plot.title, plot.said) for plot in drawn.plots] == [
         ("CPU", "periods throttled up to 100 %; use, of its limit up to 151 %"),
-        ("Requests", "failed 270 in all; slow 233 in all"),
+        ("Requests", "failed 270 in the time shown; slow 233 in the time shown"),
         ("Storage, p95 at its own side", "p95 up to 22 ms"),
-        ("DNS errors", "suppressed 17 in all"),
+        ("DNS errors", "suppressed 17 in the time shown"),
     ]
     assert drawn.plots[0].limit is not None
     rows = dict(drawn.rows())
@@ -57,7 +57,7 @@ def test_counts_stand_on_each_other() -> None:
     drawn = plots_of(both, WORDS, 1000, 1030)
     assert drawn is not None
     failed, slower = drawn.plots[0].curves
-    assert failed.said == "30 in all"
+    assert failed.said == "30 in the time shown"
     top = re.findall(r"V([0-9.]+)H", slower.path)
     assert float(top[0]) == pytest.approx(HEIGHT * (1 - 2 / (3 * 1.08)), abs=0.1)
     assert f"M0.0 {HEIGHT:.1f}" in failed.path
