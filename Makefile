@@ -25,13 +25,15 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-# What checks deploy/: hadolint and Kubernetes' schemas from deploy/tools.lock, and helm where there is Go
-# (a minute and a half the first time). Tests that need one of them say so where it is missing.
-deploy-tools: setup ## Install what checks the Dockerfile and the Helm chart
+# What checks deploy/: hadolint and Kubernetes' schemas from deploy/tools.lock; helm and the loader of
+# `docker compose config` where there is Go (two minutes the first time). Tests that need one of them say so where it is missing.
+deploy-tools: setup ## Install what checks the Dockerfile, the compose file and the Helm chart
 	@[ -x $(VENV)/deploy/bin/hadolint ] || { $(PYTHON) -m venv $(VENV)/deploy && \
 	  $(VENV)/deploy/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r deploy/tools.lock; }
 	@[ -x $(VENV)/deploy/bin/helm ] || ! command -v go >/dev/null || \
 	  GOBIN=$(abspath $(VENV))/deploy/bin go install helm.sh/helm/v3/cmd/helm@v3.19.2
+	@[ -x $(VENV)/deploy/bin/compose-config ] || ! command -v go >/dev/null || \
+	  (cd tests/deploy/go/compose-config && go build -o $(abspath $(VENV))/deploy/bin/compose-config .)
 
 demo: setup ## Run a real recording through an embedded broker and a real worker
 	@$(BIN)/undercurrent demo

@@ -41,7 +41,7 @@ def _debian(name: str, package: str) -> Program:
 
 def _checker(name: str) -> Program:
     return Program(
-        lambda: None if checker(name) else f"there is no {name}", "make deploy-tools (builds helm with Go)"
+        lambda: None if checker(name) else f"there is no {name}", "make deploy-tools (builds it with Go)"
     )
 
 
@@ -52,6 +52,7 @@ def _built(name: str) -> Program:
 PROGRAMS = {
     "alertmanager": _debian("prometheus-alertmanager", "prometheus-alertmanager"),
     "chromium": _debian("chromium", "chromium fonts-dejavu-core"),
+    "compose-config": _checker("compose-config"),  # built with Go
     "docker-registry": _debian("docker-registry", "docker-registry"),
     "hadolint": _checker("hadolint"),
     "helm": _checker("helm"),  # built with Go

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = Path(__file__).with_name("schemas") / "compose-spec.json"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 HADOLINT = checker("hadolint")
+COMPOSE_CONFIG = checker("compose-config")
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,27 @@ def test_it_is_what_compose_understands(compose: dict[str, Any]) -> None:
     assert [error.message for error in check.iter_errors(compose)] == []
     broken = {**compose, "services": {**compose["services"], "worker": {"buld": "."}}}
     assert list(check.iter_errors(broken))
+
+
+@pytest.mark.needs("compose-config")
+def test_docker_compose_config_takes_it(compose: dict[str, Any], tmp_path: Path) -> None:
+    """Compose's own loader, as `docker compose config` runs it, with all profiles: it has nothing to say."""
+    printed = compose_config(ROOT / "docker-compose.yaml")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert set(yaml.safe_load(printed.stdout)["services"]) == set(compose["services"])
+    page = tmp_path / "docker-compose.yaml"
+    page.write_text(
+        (ROOT / "docker-compose.yaml").read_text().replace("condition: service_", "condition: srv_")
+    )
+    refused = compose_config(page)
+    assert refused.returncode == 1
+    assert "condition" in refused.stderr
+
+
+def compose_config(page: Path) -> subprocess.CompletedProcess[str]:
+    assert COMPOSE_CONFIG is not None
+    command = [COMPOSE_CONFIG, str(page)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_services_wait_for_what_they_need(compose: dict[str, Any]) -> None:
