@@ -64,8 +64,9 @@ class Worker:
 
     async def start(self) -> None:
         """Start all stages; returns when the agents have recovered their state and intake reads."""
-        watch = RecoveryWatch(self.fail)
-        logging.getLogger("faust.tables.recovery").addHandler(watch)
+        if self.stages is not None:
+            watch = RecoveryWatch(self.fail, self.stages.app.recover_again)
+            logging.getLogger("faust.tables.recovery").addHandler(watch)
         await self.web.start()
         if self.reader is not None:
             self.reader.start()

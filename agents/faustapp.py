@@ -16,6 +16,9 @@ from agents.settings import Kafka, Settings
 UNFINISHED_SECONDS = 5.0
 """How long a stop or a rebalance waits for records that are being worked on."""
 
+RECOVERY_SECONDS = 10.0
+"""A recovery of which nothing has come for so long begins anew."""
+
 STREAM_RECORDS = 64
 """Records of signals or changes that wait in memory: a frame may be a megabyte."""
 
@@ -51,8 +54,20 @@ class FaustApp(faust.App):
         """See `Flow`."""
         return Flow(loop=self.loop)
 
+    def recover_again(self) -> None:
+        """Let a recovery under way begin anew as after a rebalance, each partition where it stands."""
+        if self._recovery.in_recovery:
+            self.log.warning("Nothing comes of a state topic: its recovery begins anew")
+            self._recovery.signal_recovery_start.set()
+
+    @property
+    def _recovery(self) -> Any:
+        tables: Any = self.tables  # its declared type knows less than what it is
+        return tables.recovery
+
     async def on_first_start(self) -> None:
         """Faust would make folders for tables on disk here."""
+        self._recovery.event_timeout_secs = RECOVERY_SECONDS
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
         """Wait for the records being worked on, but not for ever.
@@ -91,17 +106,25 @@ class LostStateError(RuntimeError):
 
 
 class RecoveryWatch(logging.Handler):
-    """Faust reports a state record it cannot read as a warning, and then goes on without it."""
+    """Acts on what Faust only warns of while it reads state topics.
 
-    def __init__(self, fail: Callable[[BaseException], None]) -> None:
+    A record it cannot read: it goes on without it, so the worker must end. A partition of which nothing
+    comes: seen after two rebalances in quick succession on a starved machine, when it waited for ever, with
+    every partition of the worker. `again` lets it begin anew, from as far as it had come.
+    """
+
+    def __init__(self, fail: Callable[[BaseException], None], again: Callable[[], None]) -> None:
         super().__init__(logging.WARNING)
         self._fail = fail
+        self._again = again
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Turn the warning into a failure of the worker."""
+        """Turn the warning into a failure of the worker, or into another try."""
         message = record.getMessage()
         if message.startswith("Error in recovery"):
             self._fail(LostStateError(f"a state topic cannot be read, nothing was changed: {message}"))
+        elif "No event received for active tp" in message:  # behind the name of Faust's service
+            self._again()
 
 
 def faust_options(settings: Settings) -> dict[str, Any]:

@@ -270,6 +270,40 @@ def test_a_worker_started_into_silence_knows_what_time_it_is(kafka: str, cascade
         cluster.wait_for(lambda: states(cluster)[-1] is IncidentState.RESOLVED)
 
 
+ASTRAY = """
+from faust.tables.recovery import Recovery
+
+seek = Recovery._seek_offsets
+
+
+async def astray(self, consumer, tps, offsets, title):
+    Recovery._seek_offsets = seek
+    await consumer.seek_wait(await consumer.highwaters(*tps))
+
+
+Recovery._seek_offsets = astray
+"""
+"""For Python's start: the first recovery reads on from the ends of its topics, where nothing comes."""
+
+
+@pytest.mark.slow
+def test_a_recovery_of_which_nothing_comes_is_begun_again(
+    kafka: str, cascade: Recording, tmp_path: Path
+) -> None:
+    """Faust would wait for ever for state that it has passed by, and no partition would be worked on."""
+    (tmp_path / "sitecustomize.py").write_text(ASTRAY)
+    with Cluster(kafka, "astray") as cluster:
+        first = cluster.worker().wait_until_ready()
+        shipping, arrivals = in_the_background(cluster, cascade)
+        cluster.wait_for(lambda: cluster.end_of(changelog(cluster.settings, DOMAINS_TABLE)) > 0)
+        first.signal(signal.SIGKILL)
+        second = cluster.worker(PYTHONPATH=str(tmp_path))
+        shipping.join()
+        cluster.wait_until_read(arrivals[-1].at)
+        assert "its recovery begins anew" in second.written()
+        assert told(cluster.said()) == told(cluster.replayed(arrivals))
+
+
 @pytest.mark.slow
 def test_what_a_shipper_takes_back_was_never_said(kafka: str) -> None:
     """Records of an aborted transaction are not read, and nothing seems left to read behind them."""
