@@ -41,7 +41,7 @@ def _debian(name: str, package: str) -> Program:
 
 def _checker(name: str) -> Program:
     return Program(
-        lambda: None if checker(name) else f"there is no {name}", "make deploy-tools (some of it is built with Go)"
+        lambda: None if checker(name) else f"there is no {name}", "make deploy-tools (with Go, for some)"
     )
 
 
