@@ -29,8 +29,9 @@ class Place:
     `path`: as it is followed. `real`: where that led to, so where rotated files are looked for.
     `offset`: Kafka has everything before. `until`, `read_ns`: what may have been sent, and the time its
     first line bears; equal to `offset` when nothing is on its way. `head` and `before`: digests of its
-    first `head_bytes` and of up to 1 KiB in front of `offset`. `modified_ns`: of the file when it was last
-    read. `buffer`: the file that holds its rest from `base` on, where it had to be saved.
+    first `head_bytes` and of up to 1 KiB in front of `offset`. `modified_ns`: the file's time, taken before
+    it was read, so that nothing that came after it is older. `buffer`: the file that holds its rest from
+    `base` on, where it had to be saved.
     """
 
     id: str
@@ -60,6 +61,11 @@ class Place:
             and digest(file, max(0, self.offset - MARK_BYTES), self.offset) == self.before
         )
 
+    def recognise(self, file: BinaryIO) -> None:
+        """Note by what to know it again: its first bytes, where there are any yet."""
+        head = os.pread(file.fileno(), MARK_BYTES, 0)
+        self.head, self.head_bytes = _digest(head), len(head)
+
     @property
     def is_known_by_content(self) -> bool:
         """Whether there is anything to recognise it by."""
@@ -70,20 +76,19 @@ class Place:
 
         They are read together with those in front, so that no truncation comes between look and read.
         """
-        if self.buffer is not None:
-            return os.pread(file.fileno(), count, self.offset - self.base)
-        front = min(MARK_BYTES, self.offset)
-        found = os.pread(file.fileno(), front + count, self.offset - front)
-        if _digest(found[:front]) != self.before:
-            return None
-        if front == 0 and _digest(found[: self.head_bytes]) != self.head:
-            return None
+        front = min(MARK_BYTES, self.offset - self.base)
+        found = os.pread(file.fileno(), front + count, self.offset - self.base - front)
+        if self.buffer is None:  # a buffer is nobody else's
+            if _digest(found[:front]) != self.before:
+                return None
+            if front == 0 and _digest(found[: self.head_bytes]) != self.head:
+                return None
         self._front = found[:front]
         return found[front:]
 
     def before_after(self, data: bytes) -> str:
         """What `before` will be once `data`, which was just read, is in Kafka."""
-        return self.before if self.buffer is not None else _digest((self._front + data)[-MARK_BYTES:])
+        return _digest((self._front + data)[-MARK_BYTES:])
 
 
 def digest(file: BinaryIO, start: int, end: int) -> str:

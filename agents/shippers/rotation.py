@@ -2,11 +2,18 @@
 
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 from agents.shippers.places import Place
+
+COMPARED_BYTES = 1 << 20
+"""Two files whose first megabyte is the same are a log and its copy."""
+
+LOOKS_MAX = 100
+BETWEEN_LOOKS_SECONDS = 0.01
+"""How often a folder is looked at until rotation leaves it alone for the length of a look."""
 
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".Z")
 _ROTATED = re.compile(r".*(\.\d{1,3}|[.-]\d{6,}[\dTZ._-]*|\.old|\.bak|~|\.partial|\.tmp)", re.ASCII)
@@ -19,22 +26,38 @@ def looks_rotated(path: str) -> bool:
     return name.endswith(_COMPRESSED) or _ROTATED.fullmatch(name) is not None
 
 
-def siblings(real: str) -> list[os.DirEntry[str]]:
-    """Files that rotation may have made of `real`: `x.log.1`, `x.log-20260801`, `x-20260801.log`."""
+def siblings(real: str) -> list[BinaryIO]:
+    """Open the files that rotation may have made of `real`: `x.log.1`, `x.log-20260801`, `x-20260801.log`.
+
+    All that lie there at one moment: where rotation moves them while they are opened, the look is repeated.
+    Those that may not be read are left out.
+    """
+    for _ in range(LOOKS_MAX):
+        listed = _listed(real)
+        opened = list(_opened(listed))
+        if _listed(real) == listed:
+            break
+        close(opened)
+        time.sleep(BETWEEN_LOOKS_SECONDS)
+    return opened
+
+
+def _listed(real: str) -> dict[str, int]:
+    """Paths beside `real` that look like older ones of it, with their inodes."""
     folder, _, name = real.rpartition("/")
     stem, dot, suffix = name.rpartition(".")
     try:
         entries = list(os.scandir(folder or "/"))
     except OSError:
-        return []
-    return [
-        entry
+        return {}
+    return {
+        entry.path: entry.inode()
         for entry in entries
         if entry.name != name
         and not entry.name.endswith(_COMPRESSED)
         and (entry.name.startswith((f"{name}.", f"{name}-")) or _is_dated(entry.name, stem, dot + suffix))
         and entry.is_file()
-    ]
+    }
 
 
 def _is_dated(name: str, stem: str, suffix: str) -> bool:
@@ -47,47 +70,93 @@ def _is_dated(name: str, stem: str, suffix: str) -> bool:
     )
 
 
-def find(place: Place, used: set[tuple[int, int]]) -> BinaryIO | None:
-    """Open the file that holds `place` now: the same file under any name, else a copy of its content."""
-    candidates = [Path(place.real), *(Path(entry.path) for entry in siblings(place.real))]
-    opened = list(open_all(candidates))
-    same = [file for file in opened if number(file) == (place.device, place.inode)]
-    copies = [file for file in opened if place.is_known_by_content and number(file) not in used]
-    found = next((file for file in [*same, *copies] if place.is_in(file)), None)
-    for file in opened:
-        if file is not found:
+def find(place: Place, all_places: Iterable[Place]) -> BinaryIO | None:
+    """Open the file that holds `place` now: the same file under any name, else a copy of its content.
+
+    Its own path comes first: what has left it by then lies beside it by the time that is looked at.
+    """
+    others = [other for other in all_places if other is not place]
+
+    def holds(file: BinaryIO) -> bool:
+        is_same = number(file) == (place.device, place.inode)
+        return (is_same or (place.is_known_by_content and not _is_taken(file, others))) and place.is_in(file)
+
+    if not place.rotated or place.is_known_by_content:  # by its number alone a new file may be taken for it
+        for file in _opened([place.real]):
+            if holds(file):
+                return file
             file.close()
+    opened = sorted(siblings(place.real), key=_modified)
+    likely = [file for file in opened if number(file) == (place.device, place.inode)]
+    likely += [file for file in opened if _modified(file) >= place.modified_ns]
+    found = next((file for file in [*likely, *opened] if holds(file)), None)
+    close(file for file in opened if file is not found)
     return found
 
 
-def unseen(place: Place, all_places: Iterable[Place], held: set[tuple[int, int]]) -> list[BinaryIO]:
-    """Files between `place` and the one that has its path now, which came and went unseen; oldest first.
+def unseen(
+    last: Place,
+    current: Place,
+    current_file: BinaryIO,
+    all_places: Iterable[Place],
+    held: set[tuple[int, int]],
+) -> list[BinaryIO]:
+    """Files between `last` and `current`, which has its path now, that came and went unseen; oldest first.
 
-    They were written to after `place` was last read, and neither their content nor, of those `held` open,
-    their number is known: the system gives the number of a deleted file to the next one.
+    They were written to after `last` was read, are not `held` open, are no copy of `current` that is just
+    being made, and hold nothing that is already shipped. Numbers of files that are not open tell nothing: the
+    system gives the number of a deleted file to the next one.
     """
-    recent = [
-        Path(entry.path)
-        for entry in siblings(place.real)
-        if (status := entry.stat()).st_size and status.st_mtime_ns >= place.modified_ns
-    ]
-    known = [other for other in all_places if other.is_known_by_content and other.real == place.real]
-    found = []
-    for file in open_all(recent):
-        if number(file) in held or any(other.is_in(file) for other in known):
-            file.close()
-        else:
-            found.append(file)
-    return sorted(found, key=lambda file: os.fstat(file.fileno()).st_mtime_ns)
+    shipped = [other for other in all_places if other.real == last.real and (other.finished or other.buffer)]
+
+    def is_new(file: BinaryIO) -> bool:
+        status = os.fstat(file.fileno())
+        return (
+            status.st_size > 0
+            and status.st_mtime_ns >= last.modified_ns
+            and number(file) not in held
+            and not _begins_as(current_file, file)
+            # What was a copy of it a moment ago is one still, though it is truncated now.
+            and not (current.is_known_by_content and current.is_in(file) and not current.is_in(current_file))
+            and not any(other.is_known_by_content and other.is_in(file) for other in shipped)
+        )
+
+    opened = siblings(last.real)
+    found = [file for file in opened if is_new(file)]
+    close(file for file in opened if file not in found)
+    return sorted(found, key=_modified)
 
 
-def open_all(paths: Iterable[Path]) -> Iterator[BinaryIO]:
-    """Open what is there; what has gone since or may not be read is left out."""
+def _is_taken(file: BinaryIO, others: Iterable[Place]) -> bool:
+    """Whether this very file is known to hold another generation."""
+    return any(
+        other.is_known_by_content and (other.device, other.inode) == number(file) and other.is_in(file)
+        for other in others
+    )
+
+
+def _begins_as(file: BinaryIO, copy: BinaryIO) -> bool:
+    """Whether what `copy` has so far is what `file` begins with, as far as it is worth comparing."""
+    part = os.pread(copy.fileno(), COMPARED_BYTES, 0)
+    return os.pread(file.fileno(), len(part), 0) == part
+
+
+def _modified(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_mtime_ns
+
+
+def _opened(paths: Iterable[str]) -> Iterator[BinaryIO]:
     for path in paths:
         try:
-            yield path.open("rb", buffering=0)
+            yield open(path, "rb", buffering=0)  # noqa: SIM115 - handed over to whoever asked
         except OSError:
             continue
+
+
+def close(files: Iterable[BinaryIO]) -> None:
+    """Close all of them."""
+    for file in files:
+        file.close()
 
 
 def number(file: BinaryIO) -> tuple[int, int]:

@@ -22,8 +22,10 @@ from agents.shippers.places import MARK_BYTES, Place, State, digest
 from agents.shippers.source import ROUND_BYTES_MAX, Outgoing
 
 CHUNK_BYTES = 512 * 1024
-QUIET_SECONDS = 5.0
-"""A file that was rotated away and not written to for so long is complete."""
+QUIET_SECONDS = 60.0
+DELETED_QUIET_SECONDS = 5.0
+"""A file that was rotated away, or deleted as well, and not written to for so long is complete: until then
+whoever had it open may write to it yet."""
 
 FINISHED_MAX = 16
 """Finished generations that are remembered per path, so that their files are not taken for new ones."""
@@ -126,8 +128,11 @@ class Tail:
     def _read(self, place: Place) -> bytes:
         """The bytes of the next round, noted in `place`; those of a round that was out, once more."""
         file = self._open[place.id]
-        if place.head_bytes == 0 and place.offset == 0:
-            self._recognise(place, file)
+        if not place.is_known_by_content:
+            if not place.rotated:
+                return b""  # the look at its path recognises it, after what may have come and gone before
+            place.recognise(file)
+        modified_ns = os.fstat(file.fileno()).st_mtime_ns
         once_more = place.until > place.offset
         data = place.read(file, place.until - place.offset if once_more else CHUNK_BYTES)
         if data is None:
@@ -142,7 +147,7 @@ class Tail:
         if length:
             place.until = place.offset + length
             place.read_ns = now_ns()
-            place.modified_ns = max(place.modified_ns, os.fstat(file.fileno()).st_mtime_ns)
+            place.modified_ns = max(place.modified_ns, modified_ns)
         return data[:length]
 
     def _scan(self) -> None:
@@ -170,6 +175,12 @@ class Tail:
             log.get("ship").error("a file cannot be read", path=path, error=error.strerror)
 
     def _look_at(self, path: str, from_end: bool) -> None:
+        """See whether the file at `path` is the one that is followed; begin with it where it is not.
+
+        Rotation goes on meanwhile. So every time is taken before what it dates, and what lies at the path is
+        recognised before what came and went unseen is looked for: nothing falls between the two.
+        """
+        looked_ns = now_ns() - CLOCK_TICK_NS
         try:
             file = open(path, "rb", buffering=0)  # noqa: SIM115 - stays open as long as it is followed
         except FileNotFoundError:
@@ -179,37 +190,31 @@ class Tail:
             return
         last = next((place for place in reversed(self._places) if place.path == path), None)
         status = os.fstat(file.fileno())
-        if last is None:
-            begun = self._begin(path, file, status.st_size if from_end else 0)
-            begun.modified_ns = now_ns() - CLOCK_TICK_NS  # rotated files from before are nobody's business
+        if last is None:  # rotated files from before are nobody's business
+            self._begin(path, file, looked_ns, offset=status.st_size if from_end else 0)
             return
         is_same = (status.st_dev, status.st_ino) == (last.device, last.inode) and last.is_in(file)
         if is_same and last.buffer is None:
-            if not last.is_known_by_content:
-                self._catch_up(
-                    last, before=True
-                )  # it was empty when last seen, and may have been filled and emptied
             last.rotated = False
             if last.id in self._open:
                 file.close()
             else:
                 last.finished = False
                 self._open[last.id] = file
+            if not last.is_known_by_content:  # it was empty, and may have been filled and emptied since
+                last.recognise(self._open[last.id])
+                self._catch_up(last, last)
             return
         self._rotated_away(last)
-        self._catch_up(last)
-        self._begin(path, file, 0)
+        self._catch_up(last, self._begin(path, file, status.st_mtime_ns))
 
-    def _catch_up(self, last: Place, *, before: bool = False) -> None:
-        """Begin with the files that came and went since `last` was read; `before`: they are older."""
-        at = self._places.index(last) + (not before)
+    def _catch_up(self, last: Place, current: Place) -> None:
+        """Begin with the files that came and went after `last` was read and before `current` came."""
+        at = self._places.index(current)
         held = {rotation.number(file) for file in self._open.values()}
-        for older in rotation.unseen(last, self._places, held):
-            self._begin(last.path, older, 0, rotated=True, at=at)
+        for older in rotation.unseen(last, current, self._open[current.id], self._places, held):
+            self._begin(last.path, older, os.fstat(older.fileno()).st_mtime_ns, rotated=True, at=at)
             at += 1
-
-    def _known(self) -> set[tuple[int, int]]:
-        return {(place.device, place.inode) for place in self._places}
 
     def _rotated_away(self, place: Place) -> None:
         """`place` no longer lies at its path: go on with it where it lies now."""
@@ -233,7 +238,7 @@ class Tail:
                     self._lose(place, place.until)
                 place.finished = True  # it is deleted when it is shipped, a moment before that is written
             return
-        found = rotation.find(place, self._known() - {(place.device, place.inode)})
+        found = rotation.find(place, self._places)
         if found is None:
             self._lose(place, size or place.until)
             return
@@ -248,12 +253,20 @@ class Tail:
         place.until = place.offset
         if lost:
             self._figures.lost(lost)
+        said = "before its end was read" if lost else "before its end was seen; all that was read is in Kafka"
         log.get("ship").warning(
-            "a file was deleted or truncated before its end was read", path=place.path, bytes_at_least=lost
+            f"a file was deleted or truncated {said}", path=place.path, bytes_at_least=lost
         )
 
     def _begin(
-        self, path: str, file: BinaryIO, offset: int, *, rotated: bool = False, at: int | None = None
+        self,
+        path: str,
+        file: BinaryIO,
+        modified_ns: int,
+        *,
+        offset: int = 0,
+        rotated: bool = False,
+        at: int | None = None,
     ) -> Place:
         """Follow a generation; `at`: its place among the others, which are in order of age."""
         status = os.fstat(file.fileno())
@@ -265,19 +278,14 @@ class Tail:
             inode=status.st_ino,
             offset=offset,
             until=offset,
+            modified_ns=modified_ns,
             rotated=rotated,
         )
-        self._recognise(place, file)
+        place.recognise(file)
         place.before = digest(file, max(0, offset - MARK_BYTES), offset)
         self._places.insert(len(self._places) if at is None else at, place)
         self._open[place.id] = file
         return place
-
-    def _recognise(self, place: Place, file: BinaryIO) -> None:
-        """Note what `place` can be recognised by."""
-        place.head_bytes = min(MARK_BYTES, os.fstat(file.fileno()).st_size)
-        place.head = digest(file, 0, place.head_bytes)
-        place.modified_ns = max(place.modified_ns, os.fstat(file.fileno()).st_mtime_ns)
 
     def _finish(self, place: Place) -> None:
         self._open.pop(place.id).close()
@@ -289,30 +297,33 @@ class Tail:
             self._places.remove(old)
 
     def _is_over(self, place: Place) -> bool:
-        """Whether nobody writes to a rotated file any more: it is quiet, and its successor is written to."""
+        """Whether nobody writes to a rotated file any more: it is quiet, and deleted or succeeded by one that
+        is written to."""
         if place.buffer is not None:
             return True
         status = os.fstat(self._open[place.id].fileno())
-        if now_ns() - status.st_mtime_ns <= QUIET_SECONDS * 1e9:
+        is_deleted = status.st_nlink == 0
+        quiet_seconds = DELETED_QUIET_SECONDS if is_deleted else QUIET_SECONDS
+        if now_ns() - status.st_mtime_ns <= quiet_seconds * 1e9:
             return False
         newest = next(one for one in reversed(self._places) if one.path == place.path)
-        return newest is place or status.st_nlink == 0 or newest.is_known_by_content
+        return is_deleted or (newest is not place and newest.is_known_by_content)
 
     def _save(self, place: Place) -> bool:
-        """Copy the rest of a file into the state folder, if it fits."""
+        """Copy the rest of a file, and what it is recognised by, into the state folder, if it fits."""
         rest = self._size(place) - place.offset
         if rest <= 0 or self._buffered_bytes() + rest > self._buffer_bytes_max:
             return False
-        name = f"{place.id}.rest"
+        name, base = f"{place.id}.rest", max(0, place.offset - MARK_BYTES)
         partial = self._state.folder / f"{name}.partial"
         source = Path(f"/proc/self/fd/{self._open[place.id].fileno()}")
         with source.open("rb") as rest_of, partial.open("wb") as copy:
-            rest_of.seek(place.offset)
+            rest_of.seek(base)
             shutil.copyfileobj(rest_of, copy)
             copy.flush()
             os.fsync(copy.fileno())
         partial.replace(self._state.folder / name)
-        place.buffer, place.base = name, place.offset
+        place.buffer, place.base = name, base
         self._open.pop(place.id).close()
         self._reopen(place)
         return True
