@@ -29,9 +29,9 @@ class Place:
     `path`: as it is followed. `real`: where that led to, so where rotated files are looked for.
     `offset`: Kafka has everything before. `until`, `read_ns`: what may have been sent, and the time its
     first line bears; equal to `offset` when nothing is on its way. `head` and `before`: digests of its
-    first `head_bytes` and of up to 1 KiB in front of `offset`. `modified_ns`: the file's time, taken before
-    it was read, so that nothing that came after it is older. `buffer`: the file that holds its rest from
-    `base` on, where it had to be saved.
+    first `head_bytes` and of up to 1 KiB in front of `offset`. `modified_ns`: the file's time when it was
+    last seen at its path, so that nothing that came after it is older. `buffer`: the file that holds its
+    rest from `base` on, where it had to be saved.
     """
 
     id: str

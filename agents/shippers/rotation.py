@@ -73,7 +73,8 @@ def _is_dated(name: str, stem: str, suffix: str) -> bool:
 def find(place: Place, all_places: Iterable[Place]) -> BinaryIO | None:
     """Open the file that holds `place` now: the same file under any name, else a copy of its content.
 
-    Its own path comes first: what has left it by then lies beside it by the time that is looked at.
+    Its own path comes first: what has left it by then lies beside it by the time that is looked at. One of
+    which no content is known is found there only: by its number alone a new file may be taken for it.
     """
     others = [other for other in all_places if other is not place]
 
@@ -81,11 +82,12 @@ def find(place: Place, all_places: Iterable[Place]) -> BinaryIO | None:
         is_same = number(file) == (place.device, place.inode)
         return (is_same or (place.is_known_by_content and not _is_taken(file, others))) and place.is_in(file)
 
-    if not place.rotated or place.is_known_by_content:  # by its number alone a new file may be taken for it
-        for file in _opened([place.real]):
-            if holds(file):
-                return file
-            file.close()
+    for file in _opened([place.real]):
+        if holds(file) and (place.is_known_by_content or not place.rotated):
+            return file
+        file.close()
+    if not place.is_known_by_content:
+        return None
     opened = sorted(siblings(place.real), key=_modified)
     likely = [file for file in opened if number(file) == (place.device, place.inode)]
     likely += [file for file in opened if _modified(file) >= place.modified_ns]

@@ -132,7 +132,6 @@ class Tail:
             if not place.rotated:
                 return b""  # the look at its path recognises it, after what may have come and gone before
             place.recognise(file)
-        modified_ns = os.fstat(file.fileno()).st_mtime_ns
         once_more = place.until > place.offset
         data = place.read(file, place.until - place.offset if once_more else CHUNK_BYTES)
         if data is None:
@@ -147,7 +146,6 @@ class Tail:
         if length:
             place.until = place.offset + length
             place.read_ns = now_ns()
-            place.modified_ns = max(place.modified_ns, modified_ns)
         return data[:length]
 
     def _scan(self) -> None:
@@ -201,7 +199,9 @@ class Tail:
             else:
                 last.finished = False
                 self._open[last.id] = file
-            if not last.is_known_by_content:  # it was empty, and may have been filled and emptied since
+            if last.is_known_by_content:
+                last.modified_ns = max(last.modified_ns, status.st_mtime_ns)
+            else:  # it was empty, and may have been filled and emptied since
                 last.recognise(self._open[last.id])
                 self._catch_up(last, last)
             return
@@ -239,6 +239,9 @@ class Tail:
                 place.finished = True  # it is deleted when it is shipped, a moment before that is written
             return
         found = rotation.find(place, self._places)
+        if found is None and not place.is_known_by_content:
+            place.rotated = place.finished = True  # what was written to it since came unseen, as others do
+            return
         if found is None:
             self._lose(place, size or place.until)
             return
