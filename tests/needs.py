@@ -54,6 +54,7 @@ PROGRAMS = {
     "chromium": _debian("chromium", "chromium fonts-dejavu-core"),
     "compose-config": _checker("compose-config"),  # built with Go
     "docker-registry": _debian("docker-registry", "docker-registry"),
+    "filebeat": _built("filebeat"),
     "hadolint": _checker("hadolint"),
     "helm": _checker("helm"),  # built with Go
     "kafka": Program(broker.missing, broker.HOW_TO_GET),

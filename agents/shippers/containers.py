@@ -3,21 +3,15 @@
 `ship logs` and `ship cgroup` both ask here, so that lines and readings of one container bear the same name.
 """
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
+from pipeline.intake.logpath import place_of_log
+
 DOCKER = Path("/var/lib/docker/containers")
 KUBERNETES = Path("/var/log/containers")
-
-_ID = r"[0-9a-f]{64}"
-_KUBERNETES_LINK = re.compile(rf"(?P<pod>[^_/]+)_(?P<namespace>[^_/]+)_(?P<container>.+)-(?P<id>{_ID})\.log")
-_KUBERNETES_POD = re.compile(
-    r"/pods/(?P<namespace>[^_/]+)_(?P<pod>[^_/]+)_[^/]+/(?P<container>[^/]+)/\d+\.log$"
-)
-_DOCKER_FILE = re.compile(rf"(?P<id>{_ID})-json\.log")
 
 
 class Container(NamedTuple):
@@ -40,14 +34,12 @@ class Container(NamedTuple):
 
 def of_log_file(path: str) -> Container:
     """Whose log is at `path`, as kubelet and Docker name files; else the file's own name is the container."""
-    name = path.rpartition("/")[2]
-    if link := _KUBERNETES_LINK.fullmatch(name):
-        return Container(link["namespace"], link["pod"], link["container"], link["id"])
-    if pod := _KUBERNETES_POD.search(path):
-        return Container(pod["namespace"], pod["pod"], pod["container"])
-    if docker := _DOCKER_FILE.fullmatch(name):
-        return _of_docker(Path(path).parent, docker["id"])
-    return Container(container=name.partition(".")[0] or None)
+    found = place_of_log(path)
+    if found is None:
+        return Container(container=path.rpartition("/")[2].partition(".")[0] or None)
+    if found.pod is None and found.container_id is not None:
+        return _of_docker(Path(path).parent, found.container_id)
+    return Container(found.namespace, found.pod, found.container, found.container_id)
 
 
 def of_id(container_id: str, docker: Path = DOCKER, kubernetes: Path = KUBERNETES) -> Container:

@@ -5,6 +5,7 @@ What has arrived in Kafka then goes through intake and core in the order in whic
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from agents.recordings.arrivals import lay_out, layout_of
@@ -48,9 +49,10 @@ class Stage:
             "registry.logs": self.settings.topics.logs,
         }
 
-    def write(self, log: Path) -> None:
-        """Write the registry's log as a registry does, a few lines at a time."""
-        lines = [one.text for one in self.log]
+    def write(self, log: Path, *, as_: Callable[[LogLine], bytes] = lambda line: line.text) -> None:
+        """Write the registry's log as a registry does, a few lines at a time; `as_`: what its runtime makes
+        of a line."""
+        lines = [as_(one) for one in self.log]
         with log.open("ab", buffering=0) as file:
             for at in range(0, len(lines), BATCH):
                 file.write(b"".join(line + b"\n" for line in lines[at : at + BATCH]))
@@ -112,6 +114,13 @@ class Stage:
         layout = layout_of(fluent_bit, True, self.settings.topics)
         arrivals = [one for one in lay_out(self.recording, layout) if one.group != "markers"]
         return run(arrivals, self.settings.intake_config(), self.settings.rules)
+
+
+def cri(line: LogLine) -> bytes:
+    """A line as containerd writes it: its time, its stream, and that it is whole."""
+    seconds, ns = divmod(round(line.at * NS), NS)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return b"%s.%09dZ stderr F %s" % (moment.strftime("%Y-%m-%dT%H:%M:%S").encode(), ns, line.text)
 
 
 def staged(kafka: str, name: str) -> Stage:

@@ -9,8 +9,12 @@ import orjson
 import pytest
 import yaml
 
+from pipeline.intake.entry import Reading
+from pipeline.intake.envelope import decode
+from schemas import SampleKind
+from tests.examples.kubelet import LIMIT_CORES, USAGE_CORES, WORKING_SET_BYTES, kubelet
 from tests.examples.programs import ROOT, built, example, rsyslogd, running, syslog_ng, wait_for
-from tests.examples.recorded import Stage, staged
+from tests.examples.recorded import Stage, cri, staged
 from tools.ports import free_ports
 
 
@@ -93,17 +97,106 @@ def test_telegraf_follows_a_registry_into_the_same_incident(kafka: str, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.needs("filebeat")
+def test_filebeat_follows_a_registry_into_the_same_incident(kafka: str, tmp_path: Path) -> None:
+    """Elastic's Filebeat with filestream and its container parser, where kubelet links a container's log."""
+    stage, folder = staged(kafka, "filebeat"), tmp_path / "containers"
+    folder.mkdir()
+    log = folder / f"registry-a_prod_registry-{'9f1c' * 16}.log"
+    log.touch()
+    places = {
+        "kafka:9092": kafka,
+        "/var/log/containers": str(folder),
+        "registry.logs": stage.settings.topics.logs,
+        "dns.logs": stage.settings.topics.dns,
+    }
+    config = example("filebeat.yml", tmp_path, places)
+    config.chmod(0o600)
+    program = built("filebeat")
+    assert program is not None
+    with running(program, "-e", "-c", str(config), "--path.home", str(tmp_path), NODE_NAME="node-1") as said:
+        stage.write(log, as_=cri)
+        stage.ship_the_rest()
+        stage.wait_for_lines(said)
+    stage.expect_the_same_incident()
+
+
+@pytest.mark.slow
+@pytest.mark.needs("otelcol")
+def test_the_collectors_filelog_ends_in_the_same_incident(kafka: str, tmp_path: Path) -> None:
+    """OpenTelemetry's filelog receiver and container operator, then OTLP in protobuf, zstd, many a record."""
+    stage = staged(kafka, "filelog")
+    log = tmp_path / "pods" / f"prod_registry-a_{'0' * 8}-1111-2222-3333-{'4' * 12}" / "registry" / "0.log"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    places = {
+        "kafka:9092": kafka,
+        "registry.logs": stage.settings.topics.logs,
+        "/var/log/pods": str(tmp_path / "pods"),
+        "/var/lib/otelcol": str(tmp_path / "storage"),
+    }
+    config = example("otel-collector.yaml", tmp_path, places)
+    only(config, "logs", "filelog")
+    program = built("otelcol")
+    assert program is not None
+    with running(program, f"--config=file:{config}") as said:
+        stage.write(log, as_=cri)
+        stage.ship_the_rest()
+        lines = len(stage.log)
+        wait_for(lambda: lines_in(stage) >= lines, said)
+    stage.expect_the_same_incident()
+
+
+@pytest.mark.slow
+@pytest.mark.needs("otelcol")
+def test_the_collectors_kubeletstats_tell_use_and_limit(kafka: str, tmp_path: Path) -> None:
+    """The kubeletstats receiver at a kubelet's pages: CPU and memory of the container, limits from shares."""
+    stage = staged(kafka, "kubeletstats")
+    with kubelet() as address:
+        places = {
+            "kafka:9092": kafka,
+            "registry.metrics": stage.settings.topics.metrics,
+            "auth_type: serviceAccount": "auth_type: none",
+            "${env:K8S_NODE_NAME}:10250": address,
+            "/var/lib/otelcol": str(tmp_path / "storage"),
+            "5s": "1s",
+        }
+        config = example("otel-collector.yaml", tmp_path, places)
+        only(config, "metrics", "kubeletstats")
+        program = built("otelcol")
+        assert program is not None
+        with running(program, f"--config=file:{config}") as said:
+            wait_for(lambda: len(list(stage.records(stage.settings.topics.metrics))) >= 2, said)
+    found: dict[SampleKind, dict[str, float]] = {SampleKind.CPU: {}, SampleKind.MEMORY: {}}
+    for record in stage.records(stage.settings.topics.metrics):
+        for entry in decode(record.value or b"")[1]:
+            if isinstance(entry, Reading) and entry.kind in found:
+                assert (entry.labels.pod, entry.labels.container) == ("registry-a", "registry")
+                found[entry.kind].update({name: value or 0.0 for name, value in entry.values.items()})
+    assert found[SampleKind.CPU]["usage_cores"] == pytest.approx(USAGE_CORES)
+    assert found[SampleKind.CPU]["limit_cores"] == pytest.approx(LIMIT_CORES)
+    assert found[SampleKind.MEMORY]["working_set_bytes"] == WORKING_SET_BYTES
+
+
+def lines_in(stage: Stage) -> int:
+    """Lines in the topic of logs, however many a record holds."""
+    return sum(len(decode(one.value or b"")[1]) for one in stage.records(stage.settings.topics.logs))
+
+
+@pytest.mark.slow
 @pytest.mark.needs("otelcol")
 def test_the_collectors_protobuf_ends_in_the_same_incident(kafka: str, tmp_path: Path) -> None:
     """OpenTelemetry's kafka exporter in otlp_proto, zstd, many lines a record."""
     stage = staged(kafka, "otel")
     (port,) = free_ports(1)
-    config = example(
-        "otel-collector.yaml",
-        tmp_path,
-        {"kafka:9092": kafka, "registry.logs": stage.settings.topics.logs, "4318": str(port)},
-    )
-    only_otlp(config)
+    places = {
+        "kafka:9092": kafka,
+        "registry.logs": stage.settings.topics.logs,
+        "4318": str(port),
+        "/var/lib/otelcol": str(tmp_path / "storage"),
+    }
+    config = example("otel-collector.yaml", tmp_path, places)
+    only(config, "logs", "otlp")
     program = built("otelcol")
     assert program is not None
     with running(program, f"--config=file:{config}") as said:
@@ -113,11 +206,11 @@ def test_the_collectors_protobuf_ends_in_the_same_incident(kafka: str, tmp_path:
     stage.expect_the_same_incident()
 
 
-def only_otlp(config: Path) -> None:
-    """Leave out the receivers that the build has not: it is given what they would give."""
+def only(config: Path, signal: str, receiver: str) -> None:
+    """Leave one receiver of the example: a node with a kubelet is not here, and ports are others'."""
     body = yaml.safe_load(config.read_text())
-    body["receivers"] = {"otlp": body["receivers"]["otlp"]}
-    body["service"]["pipelines"] = {"logs": {"receivers": ["otlp"], "exporters": ["kafka"]}}
+    body["receivers"] = {receiver: body["receivers"][receiver]}
+    body["service"]["pipelines"] = {signal: {"receivers": [receiver], "exporters": ["kafka"]}}
     body["service"]["telemetry"] = {"metrics": {"level": "none"}}
     config.write_text(yaml.safe_dump(body))
 

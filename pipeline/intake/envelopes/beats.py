@@ -19,6 +19,7 @@ from pipeline.intake.envelopes.kubernetes import (
     lifted_labels,
     workload_labels,
 )
+from pipeline.intake.logpath import placed
 
 
 def _is_beat(fields: Fields) -> bool:
@@ -35,13 +36,16 @@ def place_of_beat(fields: Fields) -> Labels:
     if not container and has_lifted_labels(fields):
         lifted = lifted_labels(fields)
         return lifted._replace(host=lifted.host or labels(host=host).host)
-    return labels(
+    where = labels(
         container=container.get("name"),
         container_id=container.get("id"),
         host=host,
         service=mapping_at(fields, "syslog").get("appname"),
         image=mapping_at(container, "image").get("name"),
     )
+    log = fields.get("log")
+    file = log.get("file") if isinstance(log, dict) else None
+    return placed(where, file.get("path") if isinstance(file, dict) else None)
 
 
 def _decode(fields: Fields) -> Sequence[Entry]:

@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from pipeline.intake.entry import NO_LABELS, Entry, Labels, labels, line_of, mapping_at, text_at
 from pipeline.intake.envelopes.decoder import Decoder, Fields
 from pipeline.intake.envelopes.kubernetes import kubernetes_labels, lifted_labels, workload_labels
+from pipeline.intake.logpath import placed
+
+PATHS = ("file", "filename", "filepath", "file_path", "path", "log_path")
+"""What people call the path of the log: Fluent Bit's `Path_Key`, Fluentd's `path_key`."""
 
 TEXTS = ("log", "message", "MESSAGE", "log_processed")
 
@@ -34,7 +38,7 @@ def _place(fields: Fields, meta: Fields) -> Labels:
     lifted = lifted_labels(fields)
     docker = mapping_at(fields, "docker")
     if not docker:
-        return lifted
+        return placed(lifted, next((fields[name] for name in PATHS if name in fields), None))
     return labels(
         container=lifted.container or docker.get("name"),
         container_id=lifted.container_id or docker.get("container_id"),

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from pipeline.intake.entry import Entry, Labels, LogLine, Reading, Unwanted, labels, line_of
+from pipeline.intake.logpath import placed
 from pipeline.intake.series import PLAIN_SERIES, SUMMED_SERIES, Series, limit, reading_of
 from schemas import SampleKind
 
@@ -76,6 +77,7 @@ def place(attributes: Mapping[str, object]) -> Labels:
 
 def line_entry(body: object, attributes: Mapping[str, object], written: object, where: Labels) -> Entry:
     """The line of one log record: its body is text, or an object that a parser (or journald) made."""
+    where = placed(where, attributes.get("log.file.path"))
     stream = attributes.get("log.iostream")
     named = stream if isinstance(stream, str) else None
     whole = attributes.get("logtag") != "P"

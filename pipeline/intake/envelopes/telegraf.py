@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.intake.cgroup import container_of, values_of
 from pipeline.intake.entry import Entry, Labels, LogLine, Reading, Unwanted, labels, mapping_at, text_at
 from pipeline.intake.envelopes.decoder import Decoder, Fields
+from pipeline.intake.logpath import place_of_log
 from pipeline.intake.record import malformed
 from pipeline.intake.series import PLAIN_SERIES, SUMMED_SERIES, Series, limit, number, reading_of
 from schemas import SampleKind
@@ -128,6 +129,8 @@ def _series(name: str, fields: Fields) -> list[tuple[str, str]]:
 
 def _place(fields: Fields, tags: Mapping[str, Any]) -> Labels:
     path = tags.get("path")
+    if isinstance(path, str) and (of_log := place_of_log(path)):
+        return of_log._replace(host=labels(host=tags.get("host")).host)
     cgroup = (container_of(path) or path.rpartition("/")[2]) if isinstance(path, str) else None
     return labels(
         tags.get("namespace"),

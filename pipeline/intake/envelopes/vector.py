@@ -20,6 +20,7 @@ from pipeline.intake.envelopes.kubernetes import (
     lifted_labels,
     workload_labels,
 )
+from pipeline.intake.logpath import placed
 from pipeline.intake.record import malformed
 from pipeline.intake.series import Series, number, reading_of
 
@@ -42,13 +43,14 @@ def _decode_log(fields: Fields) -> Sequence[Entry]:
 
 def _plain_place(fields: Fields) -> Labels:
     get = fields.get
-    return labels(
+    where = labels(
         container=get("container_name") or get("CONTAINER_NAME"),
         container_id=get("container_id"),
         host=get("host"),
         service=get("SYSLOG_IDENTIFIER") or get("appname"),
         image=get("image"),
     )
+    return placed(where, get("file"))
 
 
 def _is_metric(fields: Fields) -> bool:
