@@ -1,6 +1,10 @@
 """Whose line is it: instance, host and domain."""
 
+from fnmatch import fnmatchcase
+
 import orjson
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.intake import DomainRule, IntakeConfig
 from pipeline.intake.entry import Labels, labels
@@ -49,6 +53,33 @@ def test_the_first_rule_that_matches_names_the_domain() -> None:
     assert domain("registry-a") == "all"
     assert domain("mirror-1", namespace="other") == "mirror"
     assert domain("mirror-10", namespace="other") == "rest"
+
+
+LABELS = ("namespace", "pod", "container", "topic", "label.region")
+VALUES = st.sampled_from(["", "a", "b", "ab", "a*", "ab*", "a?", "?", "*", "*b", "[ab]", "a[b"])
+RULES = st.lists(st.dictionaries(st.sampled_from(LABELS), VALUES, max_size=3), max_size=8)
+RECORD = st.fixed_dictionaries(
+    {name: st.sampled_from(["", "a", "b", "ab", "abc", "a[b", "a*"]) for name in LABELS}
+)
+
+
+@given(matches=RULES, record=RECORD)
+def test_looking_rules_up_finds_what_trying_each_of_them_finds(
+    matches: list[dict[str, str]], record: dict[str, str]
+) -> None:
+    """Against the naive way: the first rule all of whose labels match, one after the other."""
+    first = next(
+        (
+            str(at)
+            for at, match in enumerate(matches)
+            if all(fnmatchcase(record[name], pattern) for name, pattern in match.items())
+        ),
+        "none",
+    )
+    rules = tuple(DomainRule(str(at), match) for at, match in enumerate(matches))
+    where = Labels(record["namespace"], record["pod"], record["container"])
+    found = Places(rules, "none").find(where, record["topic"], {"region": record["label.region"]})
+    assert found.domain == first
 
 
 def test_two_pods_that_differ_in_a_workload_label_only_are_told_apart() -> None:
