@@ -73,10 +73,10 @@ examples: setup ## Write what the program says of the samples into README.md and
 fuzz: setup ## Throw a million mutated records at the intake: SEED=2 INPUTS=1000 for others
 	$(BIN)/python -m tests.formats.fuzz --inputs $(or $(INPUTS),1000000) --seed $(or $(SEED),1)
 
-programs: ## Build a Telegraf, an OpenTelemetry Collector and a Filebeat (Go, three minutes the first time)
+programs: ## Build Telegraf, an OpenTelemetry Collector, Filebeat and Metricbeat (Go, four minutes the first time)
 	cd tests/examples/go/telegraf && go build -o ../../../../.programs/telegraf .
 	cd tests/examples/go/otelcol && go build -o ../../../../.programs/otelcol .
-	cd tests/examples/go/filebeat && go build -o ../../../../.programs/filebeat .
+	cd tests/examples/go/beats && go build -o ../../../../.programs/ ./filebeat ./metricbeat
 
 shippers: setup programs ## Try all examples with their real programs against Kafka
 	@$(BIN)/python -m pytest tests/examples -rs

@@ -59,6 +59,7 @@ PROGRAMS = {
     "helm": _checker("helm"),  # built with Go
     "kafka": Program(broker.missing, broker.HOW_TO_GET),
     "kubernetes-validate": _checker("kubernetes-validate"),
+    "metricbeat": _built("metricbeat"),
     "openssl": _debian("openssl", "openssl"),
     "otelcol": _built("otelcol"),
     "prometheus": _debian("prometheus", "prometheus"),

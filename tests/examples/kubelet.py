@@ -3,14 +3,12 @@
 Shapes: Kubernetes' kubelet/pkg/apis/stats/v1alpha1 and core/v1. The container uses 0.119 of 0.12 cores.
 """
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import orjson
+
+from tests.shippers.exporter import Pages
 
 USAGE_CORES, LIMIT_CORES = 0.119, 0.12
 WORKING_SET_BYTES, LIMIT_BYTES = 96_468_992, 512 * 1024 * 1024
@@ -69,27 +67,11 @@ def pods() -> dict[str, object]:
     }
 
 
-@contextmanager
-def kubelet() -> Iterator[str]:
-    """Serve both pages on a free port; gives the address."""
+def kubelet() -> Pages:
+    """Serves both pages on a free port while its context is open."""
     began = _now() - 60
 
-    class Pages(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = orjson.dumps(summary(began) if self.path.startswith("/stats/summary") else pods())
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(path: str, _form: bytes, _log_in: str) -> tuple[int, bytes]:
+        return 200, orjson.dumps(summary(began) if path.startswith("/stats/summary") else pods())
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    return Pages(answer)

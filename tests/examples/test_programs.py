@@ -15,7 +15,10 @@ from schemas import SampleKind
 from tests.examples.kubelet import LIMIT_CORES, USAGE_CORES, WORKING_SET_BYTES, kubelet
 from tests.examples.programs import ROOT, built, example, rsyslogd, running, syslog_ng, wait_for
 from tests.examples.recorded import Stage, cri, staged
+from tests.shippers.exporter import Pages
 from tools.ports import free_ports
+
+FIXTURES = ROOT / "tests" / "formats" / "fixtures"
 
 
 @pytest.mark.slow
@@ -152,12 +155,12 @@ def test_the_collectors_filelog_ends_in_the_same_incident(kafka: str, tmp_path: 
 def test_the_collectors_kubeletstats_tell_use_and_limit(kafka: str, tmp_path: Path) -> None:
     """The kubeletstats receiver at a kubelet's pages: CPU and memory of the container, limits from shares."""
     stage = staged(kafka, "kubeletstats")
-    with kubelet() as address:
+    with kubelet() as pages:
         places = {
             "kafka:9092": kafka,
             "registry.metrics": stage.settings.topics.metrics,
             "auth_type: serviceAccount": "auth_type: none",
-            "${env:K8S_NODE_NAME}:10250": address,
+            "${env:K8S_NODE_NAME}:10250": pages.url,
             "/var/lib/otelcol": str(tmp_path / "storage"),
             "5s": "1s",
         }
@@ -176,6 +179,42 @@ def test_the_collectors_kubeletstats_tell_use_and_limit(kafka: str, tmp_path: Pa
     assert found[SampleKind.CPU]["usage_cores"] == pytest.approx(USAGE_CORES)
     assert found[SampleKind.CPU]["limit_cores"] == pytest.approx(LIMIT_CORES)
     assert found[SampleKind.MEMORY]["working_set_bytes"] == WORKING_SET_BYTES
+
+
+@pytest.mark.slow
+@pytest.mark.needs("metricbeat")
+def test_metricbeat_tells_use_and_limit(kafka: str, tmp_path: Path) -> None:
+    """Elastic's Metricbeat at the pages of a kubelet and of kube-state-metrics."""
+    stage = staged(kafka, "metricbeat")
+    limits = (FIXTURES / "kube-state-metrics.prom").read_bytes()
+    with kubelet() as node, Pages(lambda *_: (200, limits)) as state:
+        places = {
+            "kafka:9092": kafka,
+            "registry.metrics": stage.settings.topics.metrics,
+            "https://${NODE_NAME}:10250": node.url,
+            "    bearer_token_file: /var/run/secrets/kubernetes.io/serviceaccount/token\n": "",
+            "kube-state-metrics:8080": state.url,
+        }
+        config = example("metricbeat.yml", tmp_path, places)
+        config.chmod(0o600)
+        program = built("metricbeat")
+        assert program is not None
+        with running(program, "-e", "-c", str(config), "--path.home", str(tmp_path)) as said:
+            wait_for(lambda: {"usage_cores", "limit_cores"} <= values_in(stage).keys(), said)
+    found = values_in(stage)
+    assert found["usage_cores"] == pytest.approx(USAGE_CORES)
+    assert found["working_set_bytes"] == WORKING_SET_BYTES
+    assert found["limit_cores"] == 0.2, "as the page of kube-state-metrics says"
+
+
+def values_in(stage: Stage) -> dict[str, float | None]:
+    """The values of all readings in the topic of metrics, by name; the last of each."""
+    found: dict[str, float | None] = {}
+    for record in stage.records(stage.settings.topics.metrics):
+        for entry in decode(record.value or b"")[1]:
+            if isinstance(entry, Reading):
+                found |= entry.values
+    return found
 
 
 def lines_in(stage: Stage) -> int:
