@@ -28,6 +28,9 @@ _FIRST = re.compile(rb'(?:time=")?(\d{4}-\d\d-\d\dT[0-9:.]{8,18}(?:Z|[+-]\d\d:\d
 """A time in front: logrus' own, CRI's, or that of a syslog daemon."""
 
 
+_TEXT = re.compile(rb"[^\0]")
+
+
 class Piece(NamedTuple):
     """A line or a part of one; `ended` is False where the rest of the line follows."""
 
@@ -46,7 +49,12 @@ class Origin(NamedTuple):
 
 
 def whole(data: bytes, is_final: bool) -> int:
-    """How many bytes of `data` can go: whole lines; a line that is too long; all where nothing follows."""
+    """How many bytes of `data` can go: whole lines; a line that is too long; all where nothing follows.
+
+    A hole goes by itself: a program that does not append leaves one where its log was truncated.
+    """
+    if hole := _hole(data, 0):
+        return hole
     end = data.rfind(b"\n") + 1
     if end:
         return end
@@ -59,6 +67,7 @@ def pieces(data: bytes, offset: int) -> Iterator[Piece]:
     """Cut `data`, which begins at `offset` of its file, into lines. Equal bytes give equal pieces."""
     start = 0
     while start < len(data):
+        start += _hole(data, start)
         found = data.find(b"\n", start)
         end = len(data) if found < 0 else found
         while end - start > LINE_BYTES_MAX:
@@ -67,6 +76,14 @@ def pieces(data: bytes, offset: int) -> Iterator[Piece]:
         if end > start:
             yield Piece(offset + start, data[start:end], found >= 0 or end - start < LINE_BYTES_MAX)
         start = end + 1
+
+
+def _hole(data: bytes, start: int) -> int:
+    """How many NULs there are from `start` on."""
+    if data[start : start + 1] != b"\0":
+        return 0
+    text = _TEXT.search(data, start)
+    return (text.start() if text else len(data)) - start
 
 
 def record(piece: Piece, origin: Origin, time_ns: int, read_ns: int) -> Outgoing:

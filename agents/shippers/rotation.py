@@ -9,7 +9,7 @@ from typing import BinaryIO
 from agents.shippers.places import Place
 
 COMPARED_BYTES = 1 << 20
-"""Two files whose first megabyte is the same are a log and its copy."""
+"""A file whose first and last megabyte stand in another one as well is a copy of it."""
 
 LOOKS_MAX = 100
 BETWEEN_LOOKS_SECONDS = 0.01
@@ -139,8 +139,9 @@ def _is_taken(file: BinaryIO, others: Iterable[Place]) -> bool:
 
 def _begins_as(file: BinaryIO, copy: BinaryIO) -> bool:
     """Whether what `copy` has so far is what `file` begins with, as far as it is worth comparing."""
-    part = os.pread(copy.fileno(), COMPARED_BYTES, 0)
-    return os.pread(file.fileno(), len(part), 0) == part
+    size = os.fstat(copy.fileno()).st_size
+    parts = [(at, os.pread(copy.fileno(), COMPARED_BYTES, at)) for at in (0, max(0, size - COMPARED_BYTES))]
+    return all(os.pread(file.fileno(), len(part), at) == part for at, part in parts)
 
 
 def _modified(file: BinaryIO) -> int:

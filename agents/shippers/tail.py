@@ -72,6 +72,11 @@ class Tail:
     def take(self) -> list[Outgoing]:
         """Read what is new, oldest generations first, up to the bound of a round."""
         self._scan()
+        while not (found := self._round()) and self._out:
+            self.done()  # blank lines alone: there is nothing to send, and something may follow
+        return found
+
+    def _round(self) -> list[Outgoing]:
         found: list[Outgoing] = []
         room = ROUND_BYTES_MAX
         self._out = []

@@ -169,6 +169,43 @@ def test_a_line_is_not_given_before_it_is_complete(log: Log, monkeypatch: pytest
     assert sorted(log.drain()) == ["begun and ended", "last words", *log.written]
 
 
+def test_blank_lines_alone_hold_nothing_up(log: Log) -> None:
+    """A round of which no record comes is done with: what is written after it is given."""
+    log.path.write_text("\n")
+    assert log.ship() == []
+    log.write(1)
+    assert log.drain() == log.written
+    with log.path.open("a") as file:
+        file.write("\n" * (2 * tailing.CHUNK_BYTES))
+    log.write(1)
+    assert log.drain() == log.written
+
+
+def test_the_hole_that_a_truncation_leaves_is_no_line(log: Log) -> None:
+    """A program that does not append goes on where it was: the file begins with as many NULs again."""
+    with log.path.open("w") as file:  # not "a", as of `registry serve > registry.log`
+
+        def write(count: int) -> None:
+            for _ in range(count):
+                log.written.append(f"line {len(log.written)} of this log")
+                file.write(log.written[-1] + "\n")
+            file.flush()
+
+        write(100_000)
+        log.drain()
+        for _ in range(3):
+            log.copy_and_truncate()
+            write(10)
+            assert log.path.read_bytes()[:1_000_000] == bytes(1_000_000)
+            log.drain()
+        log.kill()
+        for _ in range(3):
+            log.copy_and_truncate()
+            write(10)
+        assert log.drain() == log.written
+    assert log.figures.value("lost_bytes_total") == 0
+
+
 def test_a_very_long_line_goes_in_pieces_that_intake_puts_together(log: Log) -> None:
     """An error of 400 kB is one event."""
     filler = "x" * (3 * LINE_BYTES_MAX)
