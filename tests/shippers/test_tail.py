@@ -39,6 +39,11 @@ class Log:
                 self.written.append(f"line {len(self.written)} of this log")
                 file.write(self.written[-1] + "\n")
 
+    def write_blank(self) -> None:
+        """Append a line of nothing, which is no record."""
+        with self.path.open("a") as file:
+            file.write("\n")
+
     def rename(self) -> None:
         """Rotate as logrotate does with `create`: the older ones move up."""
         if self.path.exists():
@@ -106,6 +111,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
 ACTIONS: dict[str, Callable[[Log], object]] = {
     "write": lambda log: log.write(),
     "write much": lambda log: log.write(50),
+    "write a blank": Log.write_blank,
     "rename": Log.rename,
     "ship": Log.ship,
     "ship, killed": lambda log: log.ship(killed=True),
