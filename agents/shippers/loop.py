@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
+from typing import TypeVar
 
 from agents import log
 from agents.shippers.link import Link
@@ -15,6 +16,10 @@ from agents.shippers.page import Figures
 from agents.shippers.source import Source
 
 IDLE_SECONDS = 0.25
+RETRY_SECONDS = 1.0
+"""How long a disk that is full is left alone."""
+
+T = TypeVar("T")
 
 
 def run(source: Source, link: Link, stop: Event, at_end: Callable[[], bool], figures: Figures) -> bool:
@@ -26,11 +31,11 @@ def run(source: Source, link: Link, stop: Event, at_end: Callable[[], bool], fig
         while not stop.is_set():
             figures.beat()
             ends = at_end()  # asked before taking: what came until then is in this round or a later one
-            records = source.take()
+            records = _until_written(source.take, stop, figures)
             if records:
-                if not link.deliver(records, stop.is_set, source.waiting):
+                if not link.deliver(records, stop.is_set, lambda: _try(source.waiting, figures)):
                     return False
-                source.done()
+                _until_written(source.done, stop, figures)
             elif ends:
                 return True
             else:
@@ -38,8 +43,31 @@ def run(source: Source, link: Link, stop: Event, at_end: Callable[[], bool], fig
             figures.stands(backlog_bytes=source.backlog_bytes())
         return True
     finally:
-        source.close()
+        _try(source.close, figures)
         link.close()
+
+
+def _until_written(act: Callable[[], T], stop: Event, figures: Figures) -> T | None:
+    """Do what has to be written down, again and again while the disk is full; None where told to stop."""
+    while True:
+        try:
+            result = act()
+        except OSError as error:
+            figures.held_up("state", error)
+            if stop.wait(RETRY_SECONDS):
+                return None
+            figures.beat()
+        else:
+            figures.held_up("state", None)
+            return result
+
+
+def _try(act: Callable[[], None], figures: Figures) -> None:
+    """Do what is as good later."""
+    try:
+        act()
+    except OSError as error:
+        figures.held_up("state", error)
 
 
 @contextmanager

@@ -41,6 +41,7 @@ class Figures:
         }
         self._beat_at = time.monotonic()
         self._waits = False
+        self._held_up: dict[str, str] = {}
 
     def value(self, name: str) -> float:
         """One figure as it stands."""
@@ -58,6 +59,17 @@ class Figures:
         self._metrics["retries_total"].inc()
         self._waits = True
         self.beat()
+
+    def held_up(self, what: str, error: OSError | None) -> None:
+        """The disk does not take `what` has to be written down; None: it does, or does again."""
+        if error is None:
+            if self._held_up.pop(what, None):
+                log.get("ship").info("there is room on the disk again", what=what)
+            return
+        said = f"the {what} cannot be written: {error.strerror or error}"
+        if what not in self._held_up:
+            log.get("ship").error(said, file=error.filename, look="is its disk full?")
+        self._held_up[what] = said
 
     def refused(self, records: int) -> None:
         """Kafka will never take these."""
@@ -87,7 +99,8 @@ class Figures:
 
     def unready(self) -> str | None:
         """What keeps it from being of use now, None if nothing does."""
-        return self.stalled() or ("Kafka does not take what it is sent" if self._waits else None)
+        held_up = next(iter([*self._held_up.values()]), None)  # the page is another thread
+        return self.stalled() or held_up or ("Kafka does not take what it is sent" if self._waits else None)
 
 
 def address(text: str) -> tuple[str, int]:

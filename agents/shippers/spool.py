@@ -6,6 +6,8 @@ cut may take the last seconds. Where it is full, a pipe's writer waits (`waits`)
 oldest.
 """
 
+import errno
+import os
 import threading
 from pathlib import Path
 
@@ -44,19 +46,44 @@ class Spool:
     def put(self, record: Outgoing) -> bool:
         """Add one record; False where the spool was closed while it waited for room."""
         line = orjson.dumps([record.value.decode(), record.key.decode(), record.timestamp_ms]) + b"\n"
-        while self._waits and self._bytes + len(line) > self._bytes_max:
-            if self._closed.wait(WAIT_SECONDS):
+        while not self._closed.is_set():
+            with self._lock:
+                if self._has_put(line):
+                    return True
+            self._closed.wait(WAIT_SECONDS)
+        return False
+
+    def _has_put(self, line: bytes) -> bool:
+        """Add one line; False where there is no room for it, and it waits."""
+        if self._closed.is_set() or (self._waits and self._bytes + len(line) > self._bytes_max):
+            return False
+        while (error := self._append(line)) is not None:
+            if self._waits:
+                self._figures.held_up("buffer", error)
                 return False
-        with self._lock:
-            if self._closed.is_set():
-                return False
-            if self._writer.tell() + len(line) > SEGMENT_BYTES:
-                self._turn()
-            self._writer.write(line)
-            self._bytes += len(line)
-            while self._bytes > self._bytes_max and len(self._segments) > 1:
-                self._drop_oldest()
+            if len(self._segments) == 1:
+                self._figures.held_up("buffer", error)
+                self._figures.lost(len(line))
+                return True
+            self._drop_oldest()
+        self._figures.held_up("buffer", None)
+        self._bytes += len(line)
+        while self._bytes > self._bytes_max and len(self._segments) > 1:
+            self._drop_oldest()
         return True
+
+    def _append(self, line: bytes) -> OSError | None:
+        """Write one line, whole or not at all; what is wrong where the disk does not take it."""
+        try:
+            if self._size(self._newest) + len(line) > SEGMENT_BYTES:
+                self._turn()
+            written = self._writer.write(line)
+            if written != len(line):
+                self._writer.truncate(self._size(self._newest) - (written or 0))
+                return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            return error
+        return None
 
     def take(self) -> list[Outgoing]:
         """The oldest records that Kafka does not have."""
@@ -69,8 +96,9 @@ class Spool:
             self._out = self._number, self._offset + len(data)
         found = [_outgoing(line) for line in data.split(b"\n") if line]
         records = [record for record in found if record is not None]
-        if data and not records:
+        if data and not records:  # what a killed writer left of a line: something may follow it
             self.done()
+            return self.take()
         return records
 
     def done(self) -> None:
@@ -108,10 +136,11 @@ class Spool:
         return data[: data.rfind(b"\n") + 1]
 
     def _turn(self) -> None:
+        writer = self._path(self._newest + 1).open("ab", buffering=0)
         self._writer.close()
+        self._writer = writer
         self._newest += 1
         self._segments.append(self._newest)
-        self._writer = self._path(self._newest).open("ab", buffering=0)
 
     def _next_segment(self) -> None:
         """The front one is shipped."""

@@ -325,11 +325,15 @@ class Tail:
         name, base = f"{place.id}.rest", max(0, place.offset - MARK_BYTES)
         partial = self._state.folder / f"{name}.partial"
         source = Path(f"/proc/self/fd/{self._open[place.id].fileno()}")
-        with source.open("rb") as rest_of, partial.open("wb") as copy:
-            rest_of.seek(base)
-            shutil.copyfileobj(rest_of, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
+        try:
+            with source.open("rb") as rest_of, partial.open("wb") as copy:
+                rest_of.seek(base)
+                shutil.copyfileobj(rest_of, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+        except OSError:
+            partial.unlink(missing_ok=True)  # it must not keep a full disk full
+            raise
         partial.replace(self._state.folder / name)
         place.buffer, place.base = name, base
         self._open.pop(place.id).close()
