@@ -30,6 +30,9 @@ whoever had it open may write to it yet."""
 FINISHED_MAX = 16
 """Finished generations that are remembered per path, so that their files are not taken for new ones."""
 
+FORGOTTEN_SECONDS = 3600.0
+"""A log that is not at its path for so long does not come back: what comes there then is a new one."""
+
 CLOCK_TICK_NS = 10_000_000
 """The clock that files are dated by is coarser than the one we read."""
 
@@ -65,6 +68,7 @@ class Tail:
         self._from_end = from_end and not self._places
         self._out: list[tuple[Place, int, str]] = []
         self._complained: set[str] = set()
+        self._gone: dict[str, int] = {}
         for place in self._places:
             if not place.finished:
                 self._reopen(place)
@@ -161,14 +165,26 @@ class Tail:
         if not paths and not self._places and not self._complained:
             self._complained.add("")
             log.get("ship").warning("no file is there yet; waiting for one", files=self._patterns)
-        known = len(self._places)
+        known = list(self._places)
         for path in paths:
             self._look_at(path, first)
         for place in self._followed():
             if not place.rotated and place.path not in paths:
                 place.rotated = True  # its path is empty: renamed, or deleted while it is open here
-        if len(self._places) != known:
+        self._forget(paths)
+        if self._places != known:
             self._state.write(self._places)
+
+    def _forget(self, paths: list[str]) -> None:
+        """Let go of logs that are gone for long and shipped: containers come and go."""
+        now = now_ns()
+        here = {*paths, *(place.path for place in self._places if not place.finished)}
+        self._gone = {
+            place.path: self._gone.get(place.path, now) for place in self._places if place.path not in here
+        }
+        old = {path for path, since in self._gone.items() if now - since > FORGOTTEN_SECONDS * 1e9}
+        if old:
+            self._places = [place for place in self._places if place.path not in old]
 
     def _complain(self, path: str, error: OSError) -> None:
         """Say once that a file cannot be read."""

@@ -232,6 +232,23 @@ def test_a_very_long_line_goes_in_pieces_that_intake_puts_together(log: Log) -> 
     assert batch.counts.dead_letters == {}
 
 
+def test_logs_that_come_and_go_are_forgotten(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node's containers have a log each: the state does not grow with all there ever were."""
+    monkeypatch.setattr(tailing, "DELETED_QUIET_SECONDS", -1.0)
+    monkeypatch.setattr(tailing, "FORGOTTEN_SECONDS", -1.0)
+    log.write(1)
+    for number in range(40):
+        one = log.folder / f"registry-{number}.log"
+        one.write_text(f"line of {number}\n")
+        assert len(log.ship()) == (2 if number == 0 else 1)
+        one.unlink()
+        log.ship()
+    log.ship()
+    assert [place.path for place in log.start()._places] == [str(log.path)]
+    log.kill()
+    assert [place.path for place in log.start()._places] == [str(log.path)]
+
+
 def test_what_was_rotated_away_is_saved_while_kafka_is_away(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
