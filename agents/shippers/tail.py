@@ -69,6 +69,7 @@ class Tail:
         self._out: list[tuple[Place, int, str]] = []
         self._complained: set[str] = set()
         self._gone: dict[str, int] = {}
+        self._rotated_ns: dict[str, int] = {}
         for place in self._places:
             if not place.finished:
                 self._reopen(place)
@@ -148,10 +149,10 @@ class Tail:
         if once_more:
             place.until = place.offset + len(data)
             return data
-        complete = place.rotated and self._is_over(place)
-        if not data and complete:
+        if not data and place.rotated and self._is_over(place):
             self._finish(place)
-        length = whole(data, complete)
+            return b""
+        length = whole(data, place.rotated and self._is_quiet(place))
         if length:
             place.until = place.offset + length
             place.read_ns = now_ns()
@@ -273,6 +274,7 @@ class Tail:
     def _lose(self, place: Place, size: int) -> None:
         """The file is gone with whatever was not read of it."""
         place.rotated = place.finished = True
+        self._rotated_ns.pop(place.id, None)
         lost = max(0, size - place.offset)
         place.until = place.offset
         if lost:
@@ -314,24 +316,32 @@ class Tail:
     def _finish(self, place: Place) -> None:
         self._open.pop(place.id).close()
         place.finished = True
+        self._rotated_ns.pop(place.id, None)
         if place.buffer is not None:
             (self._state.folder / place.buffer).unlink(missing_ok=True)
         finished = [one for one in self._places if one.path == place.path and one.finished]
         for old in finished[:-FINISHED_MAX]:
             self._places.remove(old)
 
-    def _is_over(self, place: Place) -> bool:
-        """Whether nobody writes to a rotated file any more: it is quiet, and deleted or succeeded by one that
-        is written to."""
+    def _is_quiet(self, place: Place) -> bool:
+        """Whether a rotated file is deleted or succeeded by one that is written to, and not written to."""
         if place.buffer is not None:
             return True
         status = os.fstat(self._open[place.id].fileno())
-        is_deleted = status.st_nlink == 0
-        quiet_seconds = DELETED_QUIET_SECONDS if is_deleted else QUIET_SECONDS
-        if now_ns() - status.st_mtime_ns <= quiet_seconds * 1e9:
-            return False
         newest = next(one for one in reversed(self._places) if one.path == place.path)
-        return is_deleted or (newest is not place and newest.is_known_by_content)
+        is_succeeded = newest is not place and newest.is_known_by_content
+        return (status.st_nlink == 0 or is_succeeded) and self._has_passed(place, status.st_mtime_ns)
+
+    def _is_over(self, place: Place) -> bool:
+        """Whether nobody writes to a rotated file any more: it has been quiet for long since it was seen to
+        be one, for a log may have been quiet before and be written to by whoever still has it open."""
+        seen_ns = self._rotated_ns.setdefault(place.id, now_ns())
+        return self._is_quiet(place) and (place.buffer is not None or self._has_passed(place, seen_ns))
+
+    def _has_passed(self, place: Place, since_ns: int) -> bool:
+        is_deleted = os.fstat(self._open[place.id].fileno()).st_nlink == 0
+        quiet_seconds = DELETED_QUIET_SECONDS if is_deleted else QUIET_SECONDS
+        return now_ns() - since_ns > quiet_seconds * 1e9
 
     def _save(self, place: Place) -> bool:
         """Copy the rest of a file, and what it is recognised by, into the state folder, if it fits."""

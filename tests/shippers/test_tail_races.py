@@ -27,6 +27,7 @@ from agents.shippers.tail import Tail
 START_NS = 1_800_000_000_000_000_000
 STEP_NS = 1_000_000_000
 QUIET_NS = 10 * STEP_NS
+LONG_NS = 70 * STEP_NS
 
 
 class World:
@@ -56,8 +57,10 @@ class World:
             if word == "write":
                 self._append(self.path)
                 yield "write"
+            elif word == "a minute and more":
+                yield self._wait(LONG_NS)
             elif word == "delete":
-                yield from self._delete_shipped()
+                yield from self._delete()
             else:
                 old = yield from self._old_name()
                 yield from self._rotate(word, old)
@@ -90,9 +93,9 @@ class World:
             yield f"write to what was {old.name}"
         held.close()
 
-    def _wait(self) -> str:
-        self.clock_ns += QUIET_NS
-        return "wait"
+    def _wait(self, ns: int = QUIET_NS) -> str:
+        self.clock_ns += ns
+        return f"wait {ns // STEP_NS} s"
 
     def _old_name(self) -> Generator[str, None, Path]:
         """Make room for the next rotated file; returns its path."""
@@ -106,12 +109,18 @@ class World:
                 yield f"rename {number} to {number + 1}"
         return Path(f"{self.path}.1")
 
-    def _delete_shipped(self) -> Iterator[str]:
-        """Delete rotated files whose lines Kafka has: their numbers go to the next files."""
+    def _delete(self) -> Iterator[str]:
+        """Delete rotated files whose lines Kafka or the buffer has: their numbers go to the next files."""
         for old in self.folder.glob("registry.log[.-]*"):
-            if set(old.read_text().splitlines()) <= self.acknowledged:
+            if set(old.read_text().splitlines()) <= self.acknowledged or self._is_saved(old):
                 old.unlink()
                 yield f"delete {old.name}"
+
+    def _is_saved(self, old: Path) -> bool:
+        """Whether the state on disk says that the rest of this file is in the buffer."""
+        stored = orjson.loads((self.folder / "state" / "places.json").read_bytes())["places"]
+        inode = old.stat().st_ino
+        return any(one["buffer"] and one["inode"] == inode and not one["finished"] for one in stored)
 
     def _append(self, to: Path | BinaryIO) -> None:
         line = f"line {len(self.written)} of this log"
@@ -223,7 +232,16 @@ def play(world: World, kills: set[int], waits: set[int]) -> None:
     world.round()
 
 
-WORDS = ("write", "write", "rename", "rename, reopened late", "rename, two writers", "copytruncate", "delete")
+WORDS = (
+    "write",
+    "write",
+    "rename",
+    "rename, reopened late",
+    "rename, two writers",
+    "copytruncate",
+    "a minute and more",
+    "delete",
+)
 
 
 @settings(
