@@ -36,10 +36,10 @@ def siblings(real: str) -> list[BinaryIO]:
         listed = _listed(real)
         opened = list(_opened(listed))
         if _listed(real) == listed:
-            break
+            return opened
         close(opened)
         time.sleep(BETWEEN_LOOKS_SECONDS)
-    return opened
+    return list(_opened(_listed(real)))  # a folder that never stands still: what is there now
 
 
 def _listed(real: str) -> dict[str, int]:
@@ -117,10 +117,10 @@ def unseen(
             status.st_size > 0
             and status.st_mtime_ns >= last.modified_ns
             and number(file) not in held
+            and not any(other.is_known_by_content and other.is_in(file) for other in shipped)
             and not _begins_as(current_file, file)
             # What was a copy of it a moment ago is one still, though it is truncated now.
             and not (current.is_known_by_content and current.is_in(file) and not current.is_in(current_file))
-            and not any(other.is_known_by_content and other.is_in(file) for other in shipped)
         )
 
     opened = siblings(last.real)

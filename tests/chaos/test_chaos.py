@@ -5,11 +5,9 @@ one root message per incident with its last word, its steps in order, none twice
 them; `CHAOS_SEED` repeats one throw of the dice, `CHAOS_KILLS` says how many kills a test is worth.
 """
 
-import contextlib
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +24,7 @@ from tests.chaos.channel import LiveSlack
 from tests.chaos.crowd import RULES, crowd
 from tests.chaos.differences import differences
 from tests.chaos.fleet import SPLIT, WHOLE, Fleet, Roles
+from tests.disk import fill, mounted
 from tests.kafka.broker import KafkaBroker
 from tests.kafka.test_worker import told
 from tests.kafka.workers import Cluster
@@ -183,13 +182,8 @@ def test_a_changelog_compacted_under_the_workers(recording: Recording) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 200 MB."""
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(tmp_path)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("needs to mount a file system, as root")
-    yield tmp_path
-    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+    with mounted(tmp_path, 200 << 20):
+        yield tmp_path
 
 
 def test_a_full_disk(small_disk: Path, recording: Recording) -> None:
@@ -199,11 +193,7 @@ def test_a_full_disk(small_disk: Path, recording: Recording) -> None:
     try:
         with scene(server.bootstrap, "chaos-disk", recording, 3.0, WHOLE, 2) as it:
             time.sleep(20.0)
-            filler = small_disk / "filler"
-            with filler.open("wb") as file, contextlib.suppress(OSError):
-                while True:
-                    file.write(bytes(1_000_000))
-                    file.flush()
+            filler = fill(small_disk)
             deadline = time.monotonic() + 60
             while not server.has_died:
                 assert time.monotonic() < deadline, "the broker does not notice"

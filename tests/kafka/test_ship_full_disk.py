@@ -1,6 +1,5 @@
 """Our own shippers on a disk that is full: they say so, wait, and lose nothing."""
 
-import contextlib
 import subprocess
 import sys
 import threading
@@ -11,6 +10,7 @@ import orjson
 import pytest
 
 from agents.settings import Settings, load_settings
+from tests.disk import fill, mounted
 from tests.kafka.shipping import Ship, clean, create, get, wait_for
 from tests.kafka.workers import ROOT, read_all
 from tools.ports import free_ports
@@ -23,20 +23,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 12 MiB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_BYTES}", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("needs to mount a file system, as root")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Leave no room."""
-    filler = folder / "filler"
-    with filler.open("ab", buffering=0) as file, contextlib.suppress(OSError):
-        while file.write(bytes(4096)) == 4096:
-            pass
-    return filler
+    with mounted(folder, SIZE_BYTES):
+        yield folder
 
 
 def topics(kafka: str, name: str) -> tuple[Settings, dict[str, str]]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agents.shippers import rotation
 from agents.shippers import tail as tailing
 from agents.shippers.lines import LINE_BYTES_MAX
 from agents.shippers.page import Figures
@@ -17,6 +18,7 @@ from agents.shippers.places import State, StateError
 from agents.shippers.source import Outgoing
 from agents.shippers.tail import Tail
 from pipeline.intake import Intake, IntakeConfig, RawRecord
+from tests.shippers.killing import kill
 
 
 class Log:
@@ -86,11 +88,9 @@ class Log:
         return records
 
     def kill(self) -> None:
-        """Let everything go without a word, as the kernel does."""
+        """End the shipper where there is one."""
         if self.tail is not None:
-            for file in self.tail._open.values():
-                file.close()
-            self.tail._state._lock.close()
+            kill(self.tail)
             self.tail = None
 
     def drain(self) -> list[str]:
@@ -230,6 +230,23 @@ def test_a_very_long_line_goes_in_pieces_that_intake_puts_together(log: Log) -> 
     batch = intake.flush(release_heads=True)
     assert batch.counts.symptoms == {"request_cancelled": 1}
     assert batch.counts.dead_letters == {}
+
+
+def test_a_folder_that_never_stands_still_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where every look finds another list, the files of the last one are there to be read."""
+    monkeypatch.setattr(rotation, "LOOKS_MAX", 3)
+    looks, scandir = iter(range(100)), os.scandir
+
+    def changed(folder: str) -> Iterator[os.DirEntry[str]]:
+        (tmp_path / f"a.log-{20_260_000 + next(looks)}").write_text("text\n")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", changed)
+    found = rotation.siblings(str(tmp_path / "a.log"))
+    assert [file.read() for file in found] == [b"text\n"] * 7, "three looks of two lists, and the last"
+    rotation.close(found)
 
 
 def test_logs_that_come_and_go_are_forgotten(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from agents.shippers import tail as tailing
 from agents.shippers.page import Figures
 from agents.shippers.places import State
 from agents.shippers.tail import Tail
+from tests.shippers.killing import kill
 
 START_NS = 1_800_000_000_000_000_000
 STEP_NS = 1_000_000_000
@@ -179,12 +180,10 @@ class World:
         return bool(records)
 
     def kill(self) -> None:
-        """Let everything go without a word, as the kernel does."""
+        """End the shipper where there is one."""
         if self.tail is not None:
             note("killed")
-            for file in self.tail._open.values():
-                file.close()
-            self.tail._state._lock.close()
+            kill(self.tail)
             self.tail = None
 
     def lines(self) -> list[str]:
