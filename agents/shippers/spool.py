@@ -75,11 +75,11 @@ class Spool:
     def _append(self, line: bytes) -> OSError | None:
         """Write one line, whole or not at all; what is wrong where the disk does not take it."""
         try:
-            if self._size(self._newest) + len(line) > SEGMENT_BYTES:
+            if self._written_bytes() + len(line) > SEGMENT_BYTES:
                 self._turn()
             written = self._writer.write(line)
             if written != len(line):
-                self._writer.truncate(self._size(self._newest) - (written or 0))
+                self._writer.truncate(self._written_bytes() - (written or 0))
                 return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             return error
@@ -134,6 +134,9 @@ class Spool:
         if self._number != self._newest and len(data) < ROUND_BYTES_MAX:
             return data  # complete, even where its last line was cut off by the writer's death
         return data[: data.rfind(b"\n") + 1]
+
+    def _written_bytes(self) -> int:
+        return os.fstat(self._writer.fileno()).st_size
 
     def _turn(self) -> None:
         writer = self._path(self._newest + 1).open("ab", buffering=0)

@@ -14,20 +14,20 @@ _KUBERNETES_LINK = re.compile(
     rf"(?P<pod>[^_/]+)_(?P<namespace>[^_/]+)_(?P<container>[^/]+)-(?P<id>{_ID})\.log"
 )
 _KUBERNETES_POD = re.compile(
-    r"(?P<namespace>[^_/]+)_(?P<pod>[^_/]+)_[^/]+/(?P<container>[^/]+)/\d+\.log[^/]*"
+    r"pods/(?P<namespace>[^_/]+)_(?P<pod>[^_/]+)_[^/]+/(?P<container>[^/]+)/\d+\.log[^/]*"
 )
 _DOCKER_FILE = re.compile(rf"(?P<id>{_ID})-json\.log[^/]*")
-PATH_BYTES_MAX = 4096
+PATH_CHARACTERS_MAX = 4096
 
 
 def place_of_log(path: str) -> Labels | None:
     """Namespace, pod, container and id as far as `path` tells them, None where it tells none."""
-    if len(path) > PATH_BYTES_MAX:
+    if len(path) > PATH_CHARACTERS_MAX:
         return None
     parts = path.split("/")
     if link := _KUBERNETES_LINK.fullmatch(parts[-1]):
         return labels(link["namespace"], link["pod"], link["container"], link["id"])
-    if pod := _KUBERNETES_POD.fullmatch("/".join(parts[-3:])):
+    if pod := _KUBERNETES_POD.fullmatch("/".join(parts[-4:])):
         return labels(pod["namespace"], pod["pod"], pod["container"])
     if docker := _DOCKER_FILE.fullmatch(parts[-1]):
         return labels(container_id=docker["id"])

@@ -26,6 +26,7 @@ DOCKER = f"/var/lib/docker/containers/{ID}/{ID}-json.log"
         (DOCKER, Labels(container_id=ID)),
         (DOCKER + ".1", Labels(container_id=ID)),
         ("/var/log/registry/registry.log", None),
+        ("/srv/logs/team_registry_eu/nginx/1.log", None),
         (f"/var/log/containers/{ID}.log", None),
         ("/" * 10_000, None),
         ("", None),

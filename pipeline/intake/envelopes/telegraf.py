@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.intake.cgroup import container_of, values_of
 from pipeline.intake.entry import Entry, Labels, LogLine, Reading, Unwanted, labels, mapping_at, text_at
 from pipeline.intake.envelopes.decoder import Decoder, Fields
-from pipeline.intake.logpath import place_of_log
+from pipeline.intake.logpath import placed
 from pipeline.intake.record import malformed
 from pipeline.intake.series import PLAIN_SERIES, SUMMED_SERIES, Series, limit, number, reading_of
 from schemas import SampleKind
@@ -129,18 +129,20 @@ def _series(name: str, fields: Fields) -> list[tuple[str, str]]:
 
 def _place(fields: Fields, tags: Mapping[str, Any]) -> Labels:
     path = tags.get("path")
-    if isinstance(path, str) and (of_log := place_of_log(path)):
-        return of_log._replace(host=labels(host=tags.get("host")).host)
-    cgroup = (container_of(path) or path.rpartition("/")[2]) if isinstance(path, str) else None
-    return labels(
+    where = labels(
         tags.get("namespace"),
         tags.get("pod_name"),
         tags.get("container_name"),
-        fields.get("container_id") or cgroup,
+        fields.get("container_id"),
         tags.get("node_name") or tags.get("host"),
         None,
         tags.get("container_image"),
     )
+    of_log = placed(where, path)
+    if of_log is not where or where.container_id or not isinstance(path, str):
+        return of_log
+    cgroup = container_of(path) or path.rpartition("/")[2]
+    return where._replace(container_id=labels(container_id=cgroup).container_id)
 
 
 def _mapped(fields: Fields, names: Mapping[str, tuple[str, float]]) -> dict[str, float | None]:
