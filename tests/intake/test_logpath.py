@@ -70,9 +70,18 @@ def test_the_path_names_the_container_where_nothing_else_does(shipper: str) -> N
     assert entry.labels == Labels("prod", "registry-6d9f", "registry", ID, "node-05")
 
 
-def test_what_a_shipper_has_looked_up_comes_first() -> None:
+@pytest.mark.parametrize(
+    ("shipper", "more"),
+    [
+        ("Filebeat", {"kubernetes": {"pod": {"name": "registry-0"}, "namespace": "other"}}),
+        (
+            "Telegraf's tail",
+            {"tags": {"path": LINK, "pod_name": "registry-0", "namespace": "other", "host": "node-05"}},
+        ),
+    ],
+)
+def test_what_a_shipper_has_looked_up_comes_first(shipper: str, more: dict[str, Any]) -> None:
     """A path is a fallback: the metadata of the pod says more."""
-    told = {"kubernetes": {"pod": {"name": "registry-0"}, "namespace": "other"}}
-    (entry,) = decode(json.dumps(RECORDS["Filebeat"] | told).encode())[1]
+    (entry,) = decode(json.dumps(RECORDS[shipper] | more).encode())[1]
     assert isinstance(entry, LogLine)
     assert (entry.labels.namespace, entry.labels.pod) == ("other", "registry-0")
